@@ -1,0 +1,4 @@
+/** The values all floors share: IP addresses (RFC 4291, RFC 5952), prefixes, endpoints. No names are resolved here. */
+export * from './address.ts';
+export * from './prefix.ts';
+export * from './endpoint.ts';
