@@ -44,7 +44,13 @@ module.exports = {
       from: { path: `^src/(${pure})/`, pathNot: notTests },
       to: { path: '^src/crypto/', pathNot: '^src/crypto/primitives\\.ts$' },
     },
-    { name: 'no-cycles', severity: 'error', comment: 'A cycle means two files are one.', from: {}, to: { circular: true } },
+    {
+      name: 'no-cycles',
+      severity: 'error',
+      comment: 'A cycle means two files are one.',
+      from: {},
+      to: { circular: true },
+    },
   ],
   options: {
     tsPreCompilationDeps: true,

@@ -7,7 +7,8 @@ export interface IpAddress {
 }
 
 export function addressFromBytes(bytes: Uint8Array): IpAddress {
-  if (bytes.length !== 4 && bytes.length !== 16) throw new RangeError(`an IP address has 4 or 16 bytes, not ${bytes.length}`);
+  if (bytes.length !== 4 && bytes.length !== 16)
+    throw new RangeError(`an IP address has 4 or 16 bytes, not ${bytes.length}`);
   return { family: bytes.length === 4 ? 4 : 6, bytes };
 }
 
@@ -32,4 +33,9 @@ export function addressesEqual(a: IpAddress, b: IpAddress): boolean {
 /** Whether `address` is an IPv6 link-local unicast address, `fe80::/10` (RFC 4291 §2.5.6). */
 export function isLinkLocal(address: IpAddress): boolean {
   return address.family === 6 && address.bytes[0] === 0xfe && (address.bytes[1] & 0xc0) === 0x80;
+}
+
+/** Whether `address` means something only together with a link: link-local unicast or multicast (RFC 4007 §4). */
+export function hasLinkScope(address: IpAddress): boolean {
+  return isLinkLocal(address) || (address.family === 6 && address.bytes[0] === 0xff && (address.bytes[1] & 0x0f) === 2);
 }

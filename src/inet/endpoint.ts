@@ -1,10 +1,10 @@
-import { addressFromBytes, formatAddress, isLinkLocal, parseAddress, type IpAddress } from './address.ts';
+import { addressFromBytes, formatAddress, hasLinkScope, parseAddress, type IpAddress } from './address.ts';
 
 /** Where a datagram of the underlay goes to or came from. */
 export interface Endpoint {
   readonly address: IpAddress;
   readonly port: number;
-  /** Interface index, for link-local addresses only; else 0 (RFC 4007). */
+  /** Interface index, for link-local and link-multicast addresses only; else 0 (RFC 4007). */
   readonly scopeId: number;
 }
 
@@ -12,9 +12,10 @@ export interface Endpoint {
 export function endpointOf(address: IpAddress, port: number, scopeId = 0): Endpoint {
   if (!Number.isInteger(port) || port < 0 || port > 65535) throw new RangeError(`not a port: ${port}`);
   const { bytes } = address;
-  const mapped = bytes.length === 16 && bytes[10] === 0xff && bytes[11] === 0xff && bytes.subarray(0, 10).every((b) => b === 0);
+  const mapped =
+    bytes.length === 16 && bytes[10] === 0xff && bytes[11] === 0xff && bytes.subarray(0, 10).every((b) => b === 0);
   if (mapped) return { address: addressFromBytes(bytes.slice(12)), port, scopeId: 0 };
-  return { address, port, scopeId: isLinkLocal(address) ? scopeId : 0 };
+  return { address, port, scopeId: hasLinkScope(address) ? scopeId : 0 };
 }
 
 /**
