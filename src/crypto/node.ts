@@ -189,40 +189,43 @@ function plain(buffer: Buffer): Uint8Array {
   return new Uint8Array(buffer.buffer, buffer.byteOffset, buffer.length);
 }
 
-// Keys as node:crypto wants them: DER in front of the raw bytes (RFC 8410 §4 and §7).
-const x25519Private = imported('302e020100300506032b656e04220420', privateFromDer);
-const x25519Public = imported('302a300506032b656e032100', publicFromDer);
-const ed25519Private = imported('302e020100300506032b657004220420', privateFromDer);
-const ed25519Public = imported('302a300506032b6570032100', publicFromDer);
+const x25519Private = imported((raw) => privateFromDer('302e020100300506032b656e04220420', raw));
+const x25519Public = imported((raw) => publicFromJwk('X25519', raw));
+const ed25519Private = imported((raw) => privateFromDer('302e020100300506032b657004220420', raw));
+const ed25519Public = imported((raw) => publicFromJwk('Ed25519', raw));
 
 /**
  * Importing a key costs as much as using it, so the last import of each array is remembered for as long as its owner
  * keeps the array, and no longer: an ephemeral key must not outlive its handshake. An array that has been wiped or
  * written anew is noticed by comparison.
  */
-function imported(prefix: string, fromDer: (der: Buffer) => KeyObject): (raw: Uint8Array) => KeyObject {
-  const header = Buffer.from(prefix, 'hex');
+function imported(fromRaw: (raw: Uint8Array) => KeyObject): (raw: Uint8Array) => KeyObject {
   const known = new WeakMap<Uint8Array, { readonly copy: Uint8Array; readonly key: KeyObject }>();
   return (raw) => {
     if (raw.length !== KEY_BYTES) throw new RangeError(`a key has ${KEY_BYTES} bytes, not ${raw.length}`);
     const found = known.get(raw);
     if (found !== undefined && timingSafeEqual(found.copy, raw)) return found.key;
-    const der = Buffer.concat([header, raw]);
-    const key = fromDer(der);
-    der.fill(0);
+    const key = fromRaw(raw);
     known.set(raw, { copy: Uint8Array.from(raw), key });
     return key;
   };
 }
 
-function privateFromDer(der: Buffer): KeyObject {
-  return createPrivateKey({ key: der, format: 'der', type: 'pkcs8' });
+/** `prefix`: the PKCS #8 structure in front of the raw key (RFC 8410 §7). A JWK would be a string, which stays in memory. */
+function privateFromDer(prefix: string, raw: Uint8Array): KeyObject {
+  const der = Buffer.concat([Buffer.from(prefix, 'hex'), raw]);
+  const key = createPrivateKey({ key: der, format: 'der', type: 'pkcs8' });
+  der.fill(0);
+  return key;
 }
 
-function publicFromDer(der: Buffer): KeyObject {
-  return createPublicKey({ key: der, format: 'der', type: 'spki' });
+/** A tenth of what DER costs; and any stranger who knows our public key can make us pay it. */
+function publicFromJwk(curve: string, raw: Uint8Array): KeyObject {
+  const x = Buffer.from(raw.buffer, raw.byteOffset, raw.length).toString('base64url');
+  return createPublicKey({ key: { kty: 'OKP', crv: curve, x }, format: 'jwk' });
 }
 
 function rawPublicKey(privateKey: KeyObject): Uint8Array {
-  return plain(createPublicKey(privateKey).export({ format: 'der', type: 'spki' })).slice(-KEY_BYTES);
+  const { x } = createPublicKey(privateKey).export({ format: 'jwk' });
+  return Uint8Array.from(Buffer.from(x as string, 'base64url'));
 }
