@@ -1,0 +1,145 @@
+/**
+ * The composition root of `wireguard-ts`: one WireGuard interface, configured by `wg`, a drop-in for `wireguard-go`
+ * (its conventions: `-f`, `LOG_LEVEL`, `WG_PROCESS_FOREGROUND`; returns when the device is there and its UAPI listens).
+ */
+import { spawn } from 'node:child_process';
+import { join } from 'node:path';
+import { Command, CommanderError } from 'commander';
+import { RunningDevice, UAPI_DIRECTORY, UapiSocket, type DeviceEvent } from '../device/index.ts';
+import { WiremeshError } from '../error.ts';
+import { listLinks } from '../linux/index.ts';
+import type { Timing } from '../wireguard/index.ts';
+import { version } from './version.ts';
+
+const LEVELS = { silent: 0, error: 1, verbose: 2, debug: 2 } as const;
+type Log = (level: 'error' | 'verbose', text: string) => void;
+/** What the daemonized process tells the one that started it, which then ends. */
+type Readiness = { readonly ready: true } | { readonly ready: false; readonly message: string };
+
+/** The largest MTU that fits 1,500 bytes of IPv6 underlay: 40 + 8 + 32 bytes go to IP, UDP and WireGuard. */
+const DEFAULT_MTU = 1420;
+
+/** @returns the exit code */
+export async function runWireguardTs(argv: readonly string[]): Promise<number> {
+  const program = new Command('wireguard-ts')
+    .description('A WireGuard interface in userspace, to be configured with wg(8).')
+    .argument('<interface>', 'name of the interface to create')
+    .option('-f, --foreground', 'stay in the foreground')
+    .version(version(), '-v, --version')
+    .exitOverride();
+  try {
+    program.parse(argv);
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+    throw error;
+  }
+  const [name] = program.args;
+  const isForeground = program.opts<{ foreground?: true }>().foreground || process.env.WG_PROCESS_FOREGROUND === '1';
+  try {
+    if (isForeground) await serve(name);
+    else await daemonize(argv[1], name);
+    return 0;
+  } catch (error) {
+    if (!(error instanceof WiremeshError)) throw error;
+    tellStarter({ ready: false, message: error.message });
+    if (process.send === undefined) process.stderr.write(`wireguard-ts: ${error.message}\n`);
+    return 1;
+  }
+}
+
+/** Starts this program once more, detached, and waits until its device can be configured. */
+async function daemonize(script: string, name: string): Promise<void> {
+  const output = logLevel() === LEVELS.debug ? 'inherit' : 'ignore';
+  const child = spawn(process.execPath, [...process.execArgv, script, '-f', name], {
+    cwd: '/',
+    detached: true,
+    stdio: ['ignore', output, output, 'ipc'],
+  });
+  const readiness = await new Promise<Readiness>((resolve) => {
+    child.once('message', (message) => resolve(message as Readiness));
+    child.once('error', (error) => resolve({ ready: false, message: error.message }));
+    child.once('exit', () => resolve({ ready: false, message: `the process for ${name} ended while it started` }));
+  });
+  child.removeAllListeners();
+  if (child.connected) child.disconnect();
+  child.unref();
+  if (!readiness.ready) throw new DaemonizeError(readiness.message);
+}
+
+/** The process that was to serve the interface could not; its own error says why. */
+class DaemonizeError extends WiremeshError {
+  readonly code = 'DAEMONIZE';
+}
+
+/** Runs the interface until a signal comes or somebody deletes it. */
+async function serve(name: string): Promise<void> {
+  const log = logger(name);
+  const device = await RunningDevice.start({ name, mtu: DEFAULT_MTU, timing: testTiming() });
+  try {
+    const ended = endOf(device, log);
+    const path = join(UAPI_DIRECTORY, `${device.interfaceName}.sock`);
+    const uapi = await UapiSocket.listen(path, device, interfaceIndex);
+    log('verbose', `device started, transport encryption by ${device.aeadName}, UAPI on ${path}`);
+    if (device.aeadReason !== undefined) log('error', `the slower transport encryption is in use: ${device.aeadReason}`);
+    tellStarter({ ready: true });
+    log('verbose', await ended);
+    await uapi.close();
+  } finally {
+    await device.close();
+  }
+}
+
+/** Why the device is to end, once there is a reason. */
+function endOf(device: RunningDevice, log: Log): Promise<string> {
+  return new Promise((resolve) => {
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve(`ended by ${signal}`));
+    device.onEvent = (event: DeviceEvent) => {
+      switch (event.kind) {
+        case 'interface-removed':
+          return resolve('the interface was deleted');
+        case 'failed':
+          log('error', event.error.message);
+          process.exitCode = 1;
+          return resolve('ended by a failure');
+        case 'handshake-complete':
+        case 'handshake-abandoned':
+          return log('verbose', `${event.kind}: ${abbreviated(event.publicKey)}`);
+      }
+    };
+  });
+}
+
+function tellStarter(readiness: Readiness): void {
+  if (process.send === undefined || !process.connected) return;
+  process.send(readiness);
+  process.disconnect();
+}
+
+function interfaceIndex(name: string): number | undefined {
+  return listLinks().find((link) => link.name === name)?.index;
+}
+
+/** A public key as `wg` and other implementations abbreviate it in logs. */
+function abbreviated(publicKey: Uint8Array): string {
+  const base64 = Buffer.from(publicKey).toString('base64');
+  return `peer(${base64.slice(0, 4)}…${base64.slice(39, 43)})`;
+}
+
+function logLevel(): number {
+  const name = process.env.LOG_LEVEL ?? 'error';
+  return Object.hasOwn(LEVELS, name) ? LEVELS[name as keyof typeof LEVELS] : LEVELS.error;
+}
+
+function logger(name: string): Log {
+  const wanted = logLevel();
+  return (level, text) => {
+    if (LEVELS[level] <= wanted) process.stdout.write(`${level.toUpperCase()}: (${name}) ${new Date().toISOString()} ${text}\n`);
+  };
+}
+
+/** The timing hook of docs/testing.md: `WIREGUARD_TS_TEST_TIMING=rekeyAfterTime=5000,…`, in milliseconds. */
+function testTiming(): Partial<Timing> | undefined {
+  const text = process.env.WIREGUARD_TS_TEST_TIMING;
+  if (text === undefined) return undefined;
+  return Object.fromEntries(text.split(',').map((entry) => [entry.split('=')[0], Number(entry.split('=')[1])])) as Partial<Timing>;
+}

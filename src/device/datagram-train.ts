@@ -1,0 +1,92 @@
+import { MAX_SEGMENTS, MAX_TRAIN_BYTES, NativeBuffer } from '../linux/index.ts';
+import type { Millis } from '../machine/index.ts';
+import type { Keypair } from '../wireguard/index.ts';
+import type { PathCounters } from './path-counters.ts';
+import type { PeerAddresses } from './peer-addresses.ts';
+import type { Sockets } from './sockets.ts';
+
+/** Room for the largest datagram, so that one can always be written before it is known whether it fits the train. */
+const CAPACITY = MAX_TRAIN_BYTES + 65_535 + 64;
+
+/**
+ * Datagrams for one peer that lie one behind the other, to be sent with one `sendmsg` (`UDP_SEGMENT`): all of the
+ * same size, only the last may be shorter.
+ */
+export class DatagramTrain {
+  readonly #buffer = new NativeBuffer(CAPACITY);
+  readonly #sockets: Sockets;
+  readonly #addresses: PeerAddresses;
+  readonly #counters: PathCounters;
+  #keypair: Keypair | undefined;
+  #length = 0;
+  #segments = 0;
+  #segmentSize = 0;
+  /** A datagram shorter than the others is in: nothing may follow it. */
+  #isClosed = false;
+
+  constructor(sockets: Sockets, addresses: PeerAddresses, counters: PathCounters) {
+    this.#sockets = sockets;
+    this.#addresses = addresses;
+    this.#counters = counters;
+  }
+
+  get bytes(): Uint8Array {
+    return this.#buffer.bytes;
+  }
+
+  /** Makes the train one of `keypair`. @returns the offset at which the next datagram is to be written */
+  begin(keypair: Keypair, now: Millis): number {
+    if (this.#keypair !== keypair || this.#isClosed) {
+      this.flush(now);
+      this.#keypair = keypair;
+    }
+    return this.#length;
+  }
+
+  /** Takes in the `length` bytes that were written at the offset that `begin` gave. */
+  append(length: number, now: Millis): void {
+    const fits =
+      this.#segments === 0 ||
+      (length <= this.#segmentSize && this.#segments < MAX_SEGMENTS && this.#length + length <= MAX_TRAIN_BYTES);
+    if (!fits) this.#flushBefore(length, now);
+    if (this.#segments === 0) this.#segmentSize = length;
+    this.#isClosed = length < this.#segmentSize;
+    this.#length += length;
+    this.#segments++;
+  }
+
+  /** Sends what the train holds. */
+  flush(now: Millis): void {
+    const keypair = this.#keypair;
+    if (keypair === undefined || this.#segments === 0) return;
+    const to = this.#addresses.of(keypair.peer);
+    const error = to === undefined ? 0 : this.#sockets.send(this.#buffer, this.#length, this.#segmentSize, to);
+    if (to === undefined || error !== 0) this.#counters.sendErrors++;
+    // The peer counts what was tried: a lost send must bring on a handshake just as a lost datagram does.
+    keypair.peer.afterSending(keypair, this.#segments, this.#length, now);
+    this.#reset();
+  }
+
+  /** An empty train's memory, for packets that are not to be sent now. */
+  scratch(now: Millis): Uint8Array {
+    this.flush(now);
+    return this.#buffer.bytes;
+  }
+
+  /** Sends all but the datagram of `length` bytes that was just written behind the train, which starts the next one. */
+  #flushBefore(length: number, now: Millis): void {
+    const start = this.#length;
+    const keypair = this.#keypair;
+    this.flush(now);
+    this.#buffer.bytes.copyWithin(0, start, start + length);
+    this.#keypair = keypair;
+  }
+
+  #reset(): void {
+    this.#keypair = undefined;
+    this.#length = 0;
+    this.#segments = 0;
+    this.#segmentSize = 0;
+    this.#isClosed = false;
+  }
+}

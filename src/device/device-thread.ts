@@ -1,0 +1,164 @@
+/**
+ * The device thread: a worker that opens a TUN device and runs WireGuard on it (DESIGN.md §3). It blocks in
+ * `epoll_wait`, with no libuv in the path; commands wait in a message port until an eventfd wakes it.
+ */
+import { receiveMessageOnPort, workerData, type MessagePort } from 'node:worker_threads';
+import { chooseAead } from '../crypto/aead.ts';
+import { nodePrimitives } from '../crypto/node.ts';
+import { WiremeshError } from '../error.ts';
+import { EventFd, LinkMonitor, openTun, SocketAddress, type LinkChange, type Tun } from '../linux/index.ts';
+import { millis, type Millis } from '../machine/index.ts';
+import { Device, type DeviceChange } from '../wireguard/index.ts';
+import { ControlRelay } from './control-relay.ts';
+import { EventLoop } from './event-loop.ts';
+import { InboundPath } from './inbound-path.ts';
+import { OutboundPath } from './outbound-path.ts';
+import { pathCounters } from './path-counters.ts';
+import { PeerAddresses } from './peer-addresses.ts';
+import { Sockets } from './sockets.ts';
+import type { ClonedError, Command, DeviceThreadOptions, Report } from './thread-messages.ts';
+import { TunWriter } from './tun-writer.ts';
+
+interface ThreadData {
+  readonly options: DeviceThreadOptions;
+  readonly port: MessagePort;
+  readonly wakeUpFd: number;
+}
+
+const clock = (): Millis => millis(performance.timeOrigin + performance.now());
+const unixTime = (): Millis => millis(Date.now());
+
+class DeviceThread {
+  readonly #port: MessagePort;
+  readonly #tun: Tun;
+  readonly #device: Device;
+  readonly #sockets = new Sockets();
+  readonly #links: LinkMonitor;
+  readonly #loop: EventLoop;
+  readonly #to = new SocketAddress();
+  #isUp = false;
+
+  constructor({ options, port, wakeUpFd }: ThreadData) {
+    this.#port = port;
+    const { aead, name: aeadName, reason: aeadReason } = chooseAead();
+    this.#tun = openTun(options.name);
+    this.#links = new LinkMonitor();
+    this.#device = new Device({ primitives: nodePrimitives(aead), unixTime, timing: options.timing ?? {} });
+    this.#device.mtu = options.mtu;
+    const counters = pathCounters();
+    const addresses = new PeerAddresses();
+    const control = new ControlRelay(counters, clock, (datagram, from) => this.#report({ kind: 'datagram', datagram, from }));
+    const shared = { tun: this.#tun, device: this.#device, sockets: this.#sockets, addresses, counters };
+    this.#loop = new EventLoop({
+      ...shared,
+      outbound: new OutboundPath(shared),
+      inbound: new InboundPath({
+        ...shared,
+        writer: new TunWriter(this.#tun, counters),
+        toControl: (datagram, from) => control.take(datagram, from),
+      }),
+      wakeUp: EventFd.of(wakeUpFd),
+      links: this.#links,
+      clock,
+      onWakeUp: (now) => this.#takeCommands(now),
+      onLinkChange: (change) => this.#handleLinkChange(change),
+      onOutput: ({ kind, peer }) => this.#report({ kind, publicKey: peer.publicKey }),
+    });
+    this.#report({ kind: 'started', interfaceName: this.#tun.name, aeadName, aeadReason });
+  }
+
+  run(): void {
+    try {
+      this.#loop.run();
+    } finally {
+      this.#sockets.close();
+      this.#links.close();
+      this.#tun.close();
+    }
+  }
+
+  #takeCommands(now: Millis): void {
+    for (let next = receiveMessageOnPort(this.#port); next !== undefined; next = receiveMessageOnPort(this.#port)) {
+      const command = next.message as Command;
+      try {
+        this.#execute(command, now);
+      } catch (error) {
+        if (!('id' in command)) throw error;
+        this.#report({ kind: 'refused', id: command.id, error: clonedError(error) });
+      }
+    }
+  }
+
+  #execute(command: Command, now: Millis): void {
+    switch (command.kind) {
+      case 'send':
+        this.#to.fromEndpoint(command.to);
+        return this.#loop.send(command.datagram, this.#to);
+      case 'configure':
+        this.#configure(command.change, now);
+        break;
+      case 'join-group':
+        this.#sockets.joinGroup(command.group, command.interfaceIndex);
+        break;
+      case 'close':
+        this.#loop.stop();
+        break;
+      case 'state': {
+        const { port, fwmark } = this.#sockets;
+        return this.#report({ kind: 'reply', id: command.id, state: { ...this.#device.state(), listenPort: port, fwmark } });
+      }
+    }
+    this.#report({ kind: 'reply', id: command.id });
+  }
+
+  /** What the host may refuse comes first, so that a refusal leaves the peers as they were. */
+  #configure(change: DeviceChange, now: Millis): void {
+    if (change.listenPort !== undefined) this.#bind(change.listenPort);
+    if (change.fwmark !== undefined) this.#sockets.setFwmark(change.fwmark);
+    this.#device.configure(change, now);
+    this.#loop.drainOutput();
+  }
+
+  #bind(port: number): void {
+    if (this.#sockets.bind(port)) this.#loop.watchSockets();
+  }
+
+  /** As with other implementations, a device that is down has no socket (`ip link set NAME down`). */
+  #handleLinkChange({ name, up, mtu, removed }: LinkChange): void {
+    if (name !== this.#tun.name) return;
+    if (removed) {
+      this.#report({ kind: 'interface-removed' });
+      this.#loop.stop();
+      return;
+    }
+    this.#device.mtu = mtu;
+    if (up === this.#isUp) return;
+    this.#isUp = up;
+    if (!up) this.#sockets.close();
+    else if (this.#sockets.open.length === 0) this.#bindAgain();
+  }
+
+  #bindAgain(): void {
+    try {
+      this.#bind(this.#sockets.port);
+    } catch (error) {
+      this.#report({ kind: 'failed', error: clonedError(error) });
+    }
+  }
+
+  #report(report: Report): void {
+    this.#port.postMessage(report);
+  }
+}
+
+function clonedError(error: unknown): ClonedError {
+  if (error instanceof WiremeshError) return { code: error.code, message: error.message };
+  return { code: 'DEVICE', message: error instanceof Error ? error.message : String(error) };
+}
+
+const data = workerData as ThreadData;
+try {
+  new DeviceThread(data).run();
+} catch (error) {
+  data.port.postMessage({ kind: 'failed', error: clonedError(error) } satisfies Report);
+}

@@ -1,0 +1,125 @@
+import { Epoll, EventFd, LinkMonitor, SocketAddress, NativeBuffer, type LinkChange, type Tun } from '../linux/index.ts';
+import { millis, type Millis } from '../machine/index.ts';
+import type { Device, DeviceOutput } from '../wireguard/index.ts';
+import type { InboundPath } from './inbound-path.ts';
+import type { OutboundPath } from './outbound-path.ts';
+import type { Sockets } from './sockets.ts';
+
+/** What each descriptor is known by in the epoll set. A socket's key is `SOCKET` plus its place in `Sockets.open`. */
+const WAKE_UP = 0;
+const TUN = 1;
+const LINKS = 2;
+const SOCKET = 3;
+
+/**
+ * Trains or large packets taken from one side before the other gets its turn: enough to fill a batch, few enough that
+ * neither direction waits long (64 KiB each at most).
+ */
+const BUDGET = 16;
+
+/** Never sleep longer than this: a clock that was set, or a machine that slept, is noticed at the next turn. */
+const LONGEST_WAIT = 60_000;
+
+export interface EventLoopParts {
+  readonly tun: Tun;
+  readonly device: Device;
+  readonly sockets: Sockets;
+  readonly outbound: OutboundPath;
+  readonly inbound: InboundPath;
+  readonly wakeUp: EventFd;
+  readonly links: LinkMonitor;
+  readonly clock: () => Millis;
+  /** Another thread has left a command. */
+  readonly onWakeUp: (now: Millis) => void;
+  readonly onLinkChange: (change: LinkChange) => void;
+  readonly onOutput: (output: Exclude<DeviceOutput, { kind: 'send' | 'deliver' }>) => void;
+}
+
+/** The loop of the device thread: wait, take in what is there, let due timers run, send what came of it. */
+export class EventLoop {
+  readonly #parts: EventLoopParts;
+  readonly #epoll = new Epoll();
+  readonly #datagram = new NativeBuffer(65_536);
+  readonly #to = new SocketAddress();
+  #isStopped = false;
+
+  constructor(parts: EventLoopParts) {
+    this.#parts = parts;
+    this.#epoll.add(parts.wakeUp.fd, WAKE_UP);
+    this.#epoll.add(parts.tun.fd, TUN);
+    this.#epoll.add(parts.links.fd, LINKS);
+  }
+
+  /** Call it after sockets were bound. Closed ones have left the epoll set by themselves. */
+  watchSockets(): void {
+    this.#parts.sockets.open.forEach((socket, place) => this.#epoll.add(socket.fd, SOCKET + place));
+  }
+
+  run(): void {
+    while (!this.#isStopped) {
+      const ready = this.#epoll.wait(this.#untilTimeout());
+      const now = this.#parts.clock();
+      for (let i = 0; i < ready && !this.#isStopped; i++) {
+        this.#dispatch(this.#epoll.key(i), now);
+        this.drainOutput();
+      }
+      const due = this.#parts.device.nextTimeout();
+      if (due !== undefined && due <= now) {
+        this.#parts.device.handleTimeout(now);
+        this.drainOutput();
+      }
+    }
+    this.#epoll.close();
+  }
+
+  stop(): void {
+    this.#isStopped = true;
+  }
+
+  /** Sends a datagram that did not come from the TUN device. What the network refuses is lost, as it may be. */
+  send(datagram: Uint8Array, to: SocketAddress): void {
+    this.#datagram.bytes.set(datagram);
+    this.#parts.sockets.send(this.#datagram, datagram.length, datagram.length, to);
+  }
+
+  /** Carries out what the machine asks for. */
+  drainOutput(): void {
+    const { device, onOutput } = this.#parts;
+    for (let output = device.poll(); output !== undefined; output = device.poll()) {
+      if (output.kind === 'send') {
+        this.#to.fromEndpoint(output.to);
+        this.send(output.datagram, this.#to);
+      } else if (output.kind !== 'deliver') {
+        // `deliver` is of the machine's slow path, which this thread does not use.
+        onOutput(output);
+      }
+    }
+  }
+
+  #dispatch(key: number, now: Millis): void {
+    const { tun, sockets, outbound, inbound, wakeUp, links } = this.#parts;
+    switch (key) {
+      case WAKE_UP:
+        wakeUp.drain();
+        this.#parts.onWakeUp(now);
+        break;
+      case TUN:
+        if (tun.fd >= 0) outbound.drain(BUDGET, now);
+        break;
+      case LINKS:
+        links.read(this.#parts.onLinkChange);
+        break;
+      default: {
+        const socket = sockets.open[key - SOCKET];
+        if (socket !== undefined) inbound.drain(socket, BUDGET, now);
+      }
+    }
+  }
+
+  #untilTimeout(): number {
+    const due = this.#parts.device.nextTimeout();
+    if (due === undefined) return LONGEST_WAIT;
+    const wait = millis(Math.ceil(due - this.#parts.clock()));
+    return Math.min(Math.max(0, wait), LONGEST_WAIT);
+  }
+}

@@ -1,0 +1,126 @@
+import type { Endpoint } from '../inet/index.ts';
+import { NativeBuffer, type UdpSocket } from '../linux/index.ts';
+import type { Millis } from '../machine/index.ts';
+import {
+  innerPacketLength,
+  openTransportData,
+  TRANSPORT_HEADER,
+  type Device,
+  type Keypair,
+} from '../wireguard/index.ts';
+import type { PathCounters } from './path-counters.ts';
+import type { PeerAddresses } from './peer-addresses.ts';
+import type { TunWriter } from './tun-writer.ts';
+
+/** The whitepaper's message types, as the first 32 bits of a datagram: the type and three reserved zero bytes (§5.4). */
+const TRANSPORT_DATA = 4;
+
+/** Takes a datagram whose first byte is none of WireGuard's. `datagram` is a view into a buffer that is used again. */
+export type ControlSink = (datagram: Uint8Array, from: Endpoint) => void;
+
+/**
+ * From the network to the TUN device: receive a train of datagrams (`UDP_GRO`), authenticate each, check its inner
+ * source, put TCP segments together again, write them with one system call a group.
+ */
+export class InboundPath {
+  readonly #device: Device;
+  readonly #addresses: PeerAddresses;
+  readonly #writer: TunWriter;
+  readonly #counters: PathCounters;
+  readonly #toControl: ControlSink;
+  readonly #buffer = new NativeBuffer(65_536);
+  /** What was received with one keypair since it was last reported. */
+  #keypair: Keypair | undefined;
+  readonly #batch = { packets: 0, bytes: 0 };
+
+  constructor(parts: {
+    device: Device;
+    addresses: PeerAddresses;
+    writer: TunWriter;
+    counters: PathCounters;
+    toControl: ControlSink;
+  }) {
+    this.#device = parts.device;
+    this.#addresses = parts.addresses;
+    this.#writer = parts.writer;
+    this.#counters = parts.counters;
+    this.#toControl = parts.toControl;
+  }
+
+  /** Takes in what `socket` holds, `budget` trains at most. */
+  drain(socket: UdpSocket, budget: number, now: Millis): void {
+    for (let i = 0; i < budget; i++) {
+      const length = socket.receive(this.#buffer);
+      if (length === 0) return;
+      const step = socket.segmentSize;
+      for (let offset = 0; offset < length; offset += step) {
+        this.#take(socket, offset, Math.min(step, length - offset), now);
+      }
+      // The pieces of the open group lie in the buffer that the next receive overwrites.
+      this.#writer.flush(this.#buffer);
+      this.#report(socket, now);
+    }
+  }
+
+  #take(socket: UdpSocket, offset: number, length: number, now: Millis): void {
+    const { bytes } = this.#buffer;
+    const type = bytes[offset];
+    if (type === TRANSPORT_DATA) {
+      this.#open(socket, offset, length, now);
+    } else if (type >= 1 && type <= 3) {
+      this.#device.handleDatagram(bytes.slice(offset, offset + length), socket.source.toEndpoint(), now);
+    } else {
+      this.#toControl(bytes.subarray(offset, offset + length), socket.source.toEndpoint());
+    }
+  }
+
+  #open(socket: UdpSocket, offset: number, length: number, now: Millis): void {
+    const { bytes } = this.#buffer;
+    const keypair = length < TRANSPORT_HEADER ? undefined : this.#device.findKeypair(uint32(bytes, offset + 4));
+    if (keypair === undefined) {
+      this.#counters.unauthenticated++;
+      return;
+    }
+    if (keypair !== this.#keypair) {
+      this.#report(socket, now);
+      this.#keypair = keypair;
+    }
+    const opened = openTransportData(keypair, bytes, offset, length, now);
+    if (opened < 0) {
+      this.#counters.unauthenticated++;
+      return;
+    }
+    this.#batch.bytes += length;
+    if (opened === 0) return; // a keepalive
+    this.#batch.packets++;
+    this.#deliver(keypair, offset + TRANSPORT_HEADER, opened);
+  }
+
+  #deliver(keypair: Keypair, offset: number, plaintextLength: number): void {
+    const { bytes } = this.#buffer;
+    const length = innerPacketLength(bytes, offset, plaintextLength);
+    if (length < 0) {
+      this.#counters.malformedInbound++;
+    } else if (this.#device.allowedIps.lookupSource(bytes, offset) !== keypair.peer) {
+      this.#counters.sourceNotAllowed++;
+    } else {
+      this.#writer.add(this.#buffer, offset, length);
+    }
+  }
+
+  /** Tells the peer what came in with its keypair, once a batch: it sets timers and may roam (whitepaper §6, §2.1). */
+  #report(socket: UdpSocket, now: Millis): void {
+    const keypair = this.#keypair;
+    this.#keypair = undefined;
+    if (keypair === undefined || this.#batch.bytes === 0) return;
+    const known = this.#addresses.of(keypair.peer);
+    const isSame = known !== undefined && known.equals(socket.source);
+    keypair.peer.afterReceiving(keypair, this.#batch, isSame ? undefined : socket.source.toEndpoint(), now);
+    this.#batch.packets = 0;
+    this.#batch.bytes = 0;
+  }
+}
+
+function uint32(bytes: Uint8Array, offset: number): number {
+  return (bytes[offset] | (bytes[offset + 1] << 8) | (bytes[offset + 2] << 16) | (bytes[offset + 3] << 24)) >>> 0;
+}

@@ -1,0 +1,8 @@
+/**
+ * A WireGuard interface that runs: the device thread with its event loop and data path, and UAPI, by which it is
+ * configured (https://www.wireguard.com/xplatform/). It decides nothing of the protocol: that is src/wireguard.
+ */
+export * from './running-device.ts';
+export * from './thread-messages.ts';
+export * from './uapi-socket.ts';
+export * from './uapi.ts';

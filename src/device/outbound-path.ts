@@ -1,0 +1,85 @@
+import { NativeBuffer, type Tun } from '../linux/index.ts';
+import type { Millis } from '../machine/index.ts';
+import { readVirtioHeader, Segmenter, VIRTIO_HEADER_BYTES, type VirtioHeader } from '../packet/index.ts';
+import { sealTransportData, TRANSPORT_HEADER, type Device, type Keypair, type Peer } from '../wireguard/index.ts';
+import type { PathCounters } from './path-counters.ts';
+import type { PeerAddresses } from './peer-addresses.ts';
+import type { Sockets } from './sockets.ts';
+import { DatagramTrain } from './datagram-train.ts';
+
+/**
+ * From the TUN device to the network: read a packet (up to 64 KiB with segmentation offload), find its peer, cut it,
+ * seal the parts one behind the other, send them with one system call. Allocates nothing for a packet that has a
+ * keypair.
+ */
+export class OutboundPath {
+  readonly #tun: Tun;
+  readonly #device: Device;
+  readonly #train: DatagramTrain;
+  readonly #counters: PathCounters;
+  readonly #packet = new NativeBuffer(VIRTIO_HEADER_BYTES + 65_535);
+  readonly #header: VirtioHeader = { flags: 0, gsoType: 0, headerLength: 0, gsoSize: 0, checksumStart: 0, checksumOffset: 0 };
+  readonly #segmenter = new Segmenter();
+
+  constructor(parts: { tun: Tun; device: Device; sockets: Sockets; addresses: PeerAddresses; counters: PathCounters }) {
+    this.#tun = parts.tun;
+    this.#device = parts.device;
+    this.#counters = parts.counters;
+    this.#train = new DatagramTrain(parts.sockets, parts.addresses, parts.counters);
+  }
+
+  /** Forwards what the device holds, `budget` reads at most. */
+  drain(budget: number, now: Millis): void {
+    for (let i = 0; i < budget; i++) {
+      const length = this.#tun.read(this.#packet);
+      if (length === 0) break;
+      this.#forward(length, now);
+    }
+    this.#train.flush(now);
+  }
+
+  #forward(length: number, now: Millis): void {
+    const { bytes } = this.#packet;
+    const packetLength = length - VIRTIO_HEADER_BYTES;
+    if (packetLength <= 0 || !readVirtioHeader(bytes, 0, this.#header)) {
+      this.#counters.malformedOutbound++;
+      return;
+    }
+    const peer = this.#device.allowedIps.lookupDestination(bytes, VIRTIO_HEADER_BYTES);
+    if (peer === undefined) {
+      this.#counters.noRoute++;
+      return;
+    }
+    const segments = this.#segmenter.begin(bytes, VIRTIO_HEADER_BYTES, packetLength, this.#header);
+    if (segments === 0) {
+      this.#counters.malformedOutbound++;
+      return;
+    }
+    const keypair = peer.sendingKeypair(now);
+    if (keypair === undefined) this.#stage(peer, segments, now);
+    else this.#seal(keypair, segments, now);
+  }
+
+  #seal(keypair: Keypair, segments: number, now: Millis): void {
+    const train = this.#train;
+    for (let index = 0; index < segments; index++) {
+      const offset = train.begin(keypair, now);
+      const length = this.#segmenter.write(index, train.bytes, offset + TRANSPORT_HEADER);
+      const sealed = sealTransportData(keypair, train.bytes, offset, length, this.#device.mtu);
+      if (sealed < 0) {
+        this.#counters.keypairExhausted++;
+        return;
+      }
+      train.append(sealed, now);
+    }
+  }
+
+  /** There is no session yet: the peer keeps copies and sees to it that a handshake runs. */
+  #stage(peer: Peer, segments: number, now: Millis): void {
+    const scratch = this.#train.scratch(now);
+    for (let index = 0; index < segments; index++) {
+      const length = this.#segmenter.write(index, scratch, 0);
+      peer.stage(scratch.subarray(0, length), now);
+    }
+  }
+}

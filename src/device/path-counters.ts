@@ -1,0 +1,34 @@
+/** What the data path dropped, and why. */
+export interface PathCounters {
+  /** Packets from the TUN device that made no sense. */
+  malformedOutbound: number;
+  /** Packets whose destination is no peer's allowed IP. */
+  noRoute: number;
+  keypairExhausted: number;
+  /** Trains that the network refused. */
+  sendErrors: number;
+  /** Transport messages of no session, or that failed authentication or the replay window. */
+  unauthenticated: number;
+  /** Decrypted, but not an IP packet. */
+  malformedInbound: number;
+  /** Decrypted, but its source is not among the peer's allowed IPs. */
+  sourceNotAllowed: number;
+  /** Packets that the TUN device refused. */
+  deliveryErrors: number;
+  /** Control messages beyond the rate that is passed on. */
+  controlRateExceeded: number;
+}
+
+export function pathCounters(): PathCounters {
+  return {
+    malformedOutbound: 0,
+    noRoute: 0,
+    keypairExhausted: 0,
+    sendErrors: 0,
+    unauthenticated: 0,
+    malformedInbound: 0,
+    sourceNotAllowed: 0,
+    deliveryErrors: 0,
+    controlRateExceeded: 0,
+  };
+}

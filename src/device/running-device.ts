@@ -1,0 +1,155 @@
+import { once } from 'node:events';
+import { extname } from 'node:path';
+import { MessageChannel, Worker, type MessagePort } from 'node:worker_threads';
+import { WiremeshError } from '../error.ts';
+import type { Endpoint, IpAddress } from '../inet/index.ts';
+import { EventFd } from '../linux/index.ts';
+import type { DeviceChange, DeviceState } from '../wireguard/index.ts';
+import type { AeadName, ClonedError, Command, DeviceEvent, DeviceThreadOptions, Report } from './thread-messages.ts';
+
+/** An error of the device thread; `code` is that of the error over there. */
+export class DeviceError extends WiremeshError {
+  readonly code: string;
+  constructor({ code, message }: ClonedError) {
+    super(message);
+    this.code = code;
+  }
+}
+
+type Reply = (report: Extract<Report, { kind: 'reply' | 'refused' }>) => void;
+/** A command less its `id`, for each member of the union. */
+type Unnumbered<C> = C extends { readonly id: number } ? Omit<C, 'id'> : never;
+
+/**
+ * A WireGuard interface that runs in a thread of its own, seen from the thread that owns it. The thread blocks in
+ * `epoll_wait`, so a message is put into its port and an eventfd wakes it.
+ */
+export class RunningDevice {
+  readonly interfaceName: string;
+  readonly aeadName: AeadName;
+  /** Why the fast AEAD is not in use, where it is not. */
+  readonly aeadReason: string | undefined;
+  /** Control messages that came in on the UDP port: the first byte is not one of WireGuard's. Hostile. */
+  onDatagram: (datagram: Uint8Array, from: Endpoint) => void = () => {};
+  onEvent: (event: DeviceEvent) => void = () => {};
+  readonly #port: MessagePort;
+  readonly #wakeUp: EventFd;
+  readonly #ended: Promise<void>;
+  readonly #waiting = new Map<number, Reply>();
+  #nextId = 0;
+  #hasEnded = false;
+
+  /** Opens the TUN device and starts its thread. @throws DeviceError with the code of what went wrong */
+  static async start(options: DeviceThreadOptions): Promise<RunningDevice> {
+    const wakeUp = new EventFd();
+    const { port1, port2 } = new MessageChannel();
+    const script = new URL(`./device-thread${extname(import.meta.url)}`, import.meta.url);
+    const worker = new Worker(script, {
+      workerData: { options, port: port2, wakeUpFd: wakeUp.fd },
+      transferList: [port2],
+    });
+    const ended = once(worker, 'exit').then(() => undefined);
+    const crashed = new Promise<Report>((resolve) => {
+      worker.once('error', (error: Error) => resolve({ kind: 'failed', error: { code: 'DEVICE', message: error.message } }));
+    });
+    const first = await Promise.race([once(port1, 'message').then(([report]) => report as Report), crashed]);
+    if (first.kind !== 'started') {
+      port1.close();
+      await ended;
+      wakeUp.close();
+      throw new DeviceError(first.kind === 'failed' ? first.error : { code: 'DEVICE', message: 'the device thread did not start' });
+    }
+    const device = new RunningDevice(first, port1, wakeUp, ended);
+    void crashed.then((report) => device.#handle(report));
+    return device;
+  }
+
+  private constructor(
+    started: Extract<Report, { kind: 'started' }>,
+    port: MessagePort,
+    wakeUp: EventFd,
+    ended: Promise<void>,
+  ) {
+    this.interfaceName = started.interfaceName;
+    this.aeadName = started.aeadName;
+    this.aeadReason = started.aeadReason;
+    this.#port = port;
+    this.#wakeUp = wakeUp;
+    this.#ended = ended.then(() => this.#end());
+    port.on('message', (report: Report) => this.#handle(report));
+  }
+
+  /** Applies all of `change`, or nothing and throws. A `listenPort` is bound when this returns. */
+  async configure(change: DeviceChange): Promise<void> {
+    await this.#ask({ kind: 'configure', change });
+  }
+
+  async state(): Promise<DeviceState> {
+    const { state } = await this.#ask({ kind: 'state' });
+    if (state === undefined) throw new DeviceError({ code: 'DEVICE', message: 'the device thread answered without a state' });
+    return state;
+  }
+
+  /** Sends a control message from the UDP port. Like every datagram it may be lost, in silence. */
+  sendDatagram(datagram: Uint8Array, to: Endpoint): void {
+    this.#command({ kind: 'send', datagram, to });
+  }
+
+  /** Has the IPv6 socket receive what is sent to a multicast group on one interface. */
+  async joinGroup(group: IpAddress, interfaceIndex: number): Promise<void> {
+    await this.#ask({ kind: 'join-group', group, interfaceIndex });
+  }
+
+  /** Ends the thread, which closes the sockets and removes the interface. */
+  async close(): Promise<void> {
+    if (!this.#hasEnded) void this.#ask({ kind: 'close' }).catch(() => {});
+    await this.#ended;
+  }
+
+  #ask(command: Unnumbered<Command>): Promise<Extract<Report, { kind: 'reply' }>> {
+    const id = this.#nextId++;
+    return new Promise((resolve, reject) => {
+      if (this.#hasEnded) return reject(new DeviceError(ENDED));
+      this.#waiting.set(id, (report) => {
+        if (report.kind === 'refused') reject(new DeviceError(report.error));
+        else resolve(report);
+      });
+      this.#command({ ...command, id } as Command);
+    });
+  }
+
+  #command(command: Command): void {
+    if (this.#hasEnded) return;
+    this.#port.postMessage(command);
+    this.#wakeUp.signal();
+  }
+
+  #handle(report: Report): void {
+    switch (report.kind) {
+      case 'reply':
+      case 'refused': {
+        const reply = this.#waiting.get(report.id);
+        this.#waiting.delete(report.id);
+        reply?.(report);
+        break;
+      }
+      case 'datagram':
+        this.onDatagram(report.datagram, report.from);
+        break;
+      case 'started':
+        break;
+      default:
+        this.onEvent(report);
+    }
+  }
+
+  #end(): void {
+    this.#hasEnded = true;
+    this.#port.close();
+    this.#wakeUp.close();
+    for (const [id, reply] of this.#waiting) reply({ kind: 'refused', id, error: ENDED });
+    this.#waiting.clear();
+  }
+}
+
+const ENDED: ClonedError = { code: 'DEVICE_ENDED', message: 'the device thread has ended' };

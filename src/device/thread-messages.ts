@@ -1,0 +1,44 @@
+import type { Endpoint, IpAddress } from '../inet/index.ts';
+import type { DeviceChange, DeviceState, Timing } from '../wireguard/index.ts';
+
+/** What the device thread is started with. Plain values: they are cloned into the thread. */
+export interface DeviceThreadOptions {
+  /** Name of the interface; `%d` lets the kernel pick a number. */
+  readonly name: string;
+  readonly mtu: number;
+  /** Whitepaper §6 times, for tests only (docs/testing.md, "the timing hook"). */
+  readonly timing?: Partial<Timing> | undefined;
+}
+
+/** From the owner's thread to the device thread. What has an `id` is answered by a `Reply` with the same one. */
+export type Command =
+  | { readonly kind: 'configure'; readonly id: number; readonly change: DeviceChange }
+  | { readonly kind: 'state'; readonly id: number }
+  | { readonly kind: 'join-group'; readonly id: number; readonly group: IpAddress; readonly interfaceIndex: number }
+  | { readonly kind: 'close'; readonly id: number }
+  | { readonly kind: 'send'; readonly datagram: Uint8Array; readonly to: Endpoint };
+
+/** An error as it crosses the threads: structured cloning would lose its class and its code. */
+export interface ClonedError {
+  readonly code: string;
+  readonly message: string;
+}
+
+/** From the device thread to its owner. */
+export type Report =
+  | { readonly kind: 'started'; readonly interfaceName: string; readonly aeadName: AeadName; readonly aeadReason?: string | undefined }
+  | { readonly kind: 'reply'; readonly id: number; readonly state?: DeviceState }
+  | { readonly kind: 'refused'; readonly id: number; readonly error: ClonedError }
+  | { readonly kind: 'datagram'; readonly datagram: Uint8Array; readonly from: Endpoint }
+  | DeviceEvent;
+
+/** Which implementation of the transport AEAD is in use. */
+export type AeadName = 'openssl-ffi' | 'node-crypto';
+
+/** What a running device tells its owner unasked. */
+export type DeviceEvent =
+  | { readonly kind: 'handshake-complete'; readonly publicKey: Uint8Array }
+  | { readonly kind: 'handshake-abandoned'; readonly publicKey: Uint8Array }
+  /** The kernel took the interface away (`ip link delete`): the thread has ended. */
+  | { readonly kind: 'interface-removed' }
+  | { readonly kind: 'failed'; readonly error: ClonedError };
