@@ -1,0 +1,100 @@
+/**
+ * Hosts for tests and benchmarks: network namespaces joined by veth pairs, made here and removed here. Needs root and
+ * iproute2. Names carry the process id, so that runs side by side do not meet.
+ */
+import { execFile, spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { promisify } from 'node:util';
+
+const execFileAsync = promisify(execFile);
+
+/** A network namespace, and what was started in it. */
+export class Host {
+  readonly name: string;
+  readonly #children = new Set<ChildProcess>();
+
+  static async create(label: string): Promise<Host> {
+    const host = new Host(`wmtest-${process.pid}-${label}`);
+    await ip('netns', 'add', host.name);
+    await host.ip('link', 'set', 'lo', 'up');
+    return host;
+  }
+
+  private constructor(name: string) {
+    this.name = name;
+  }
+
+  /** `ip` inside the namespace. */
+  async ip(...args: string[]): Promise<string> {
+    return ip('-n', this.name, ...args);
+  }
+
+  /** Runs a command to its end. Rejects with what it wrote if its exit code is not 0. */
+  async run(
+    argv: readonly string[],
+    options: { input?: string; env?: NodeJS.ProcessEnv; timeout?: number } = {},
+  ): Promise<string> {
+    const running = execFileAsync('ip', ['netns', 'exec', this.name, ...argv], {
+      env: { ...process.env, ...options.env },
+      timeout: options.timeout ?? 60_000,
+      maxBuffer: 64 << 20,
+    });
+    if (options.input !== undefined) running.child.stdin?.end(options.input);
+    try {
+      return (await running).stdout;
+    } catch (error) {
+      const { stdout, stderr } = error as { stdout: string; stderr: string };
+      throw new Error(`${argv.join(' ')} in ${this.name}: ${(error as Error).message}\n${stdout}\n${stderr}`);
+    }
+  }
+
+  /** Starts a command that runs on. It is ended with the host. */
+  start(argv: readonly string[], env: NodeJS.ProcessEnv = {}): ChildProcess {
+    const child = spawn('ip', ['netns', 'exec', this.name, ...argv], {
+      env: { ...process.env, ...env },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    this.#children.add(child);
+    child.once('exit', () => this.#children.delete(child));
+    return child;
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([...this.#children].map((child) => end(child)));
+    await ip('netns', 'del', this.name);
+  }
+}
+
+/** Ends a process that was started here, and waits until it has ended. */
+export async function end(child: ChildProcess, signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const exited = once(child, 'exit');
+  child.kill(signal);
+  await exited;
+}
+
+/** Two hosts on one wire, `eth0` on both: 192.0.2.1 and .2, 2001:db8::1 and ::2. */
+export async function twoHosts(options: { mtu?: number } = {}): Promise<[Host, Host]> {
+  const hosts: [Host, Host] = [await Host.create('a'), await Host.create('b')];
+  const [a, b] = hosts;
+  await ip('link', 'add', 'eth0', 'netns', a.name, 'type', 'veth', 'peer', 'name', 'eth0', 'netns', b.name);
+  for (const [index, host] of hosts.entries()) {
+    await host.ip('address', 'add', `192.0.2.${index + 1}/24`, 'dev', 'eth0');
+    await host.ip('address', 'add', `2001:db8::${index + 1}/64`, 'dev', 'eth0', 'nodad');
+    await host.ip('link', 'set', 'eth0', 'mtu', String(options.mtu ?? 1500), 'up');
+  }
+  return hosts;
+}
+
+/** Waits until `isSo` answers true. Rejects, saying `what`, when it does not within `timeout` milliseconds. */
+export async function until(what: string, isSo: () => Promise<boolean>, timeout = 10_000): Promise<void> {
+  const deadline = performance.now() + timeout;
+  while (!(await isSo())) {
+    if (performance.now() > deadline) throw new Error(`waited ${timeout} ms in vain until ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}
+
+async function ip(...args: string[]): Promise<string> {
+  return (await execFileAsync('ip', args)).stdout;
+}

@@ -1,0 +1,146 @@
+/** Stock `wg` and `wg-quick` against wireguard-ts. */
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { end, Host, until } from './hosts.ts';
+import { startDevice, WIREGUARD_TS } from './tunnel.ts';
+
+const NAME = `wq${process.pid % 1_000_000}`;
+const SOCKET = `/var/run/wireguard/${NAME}.sock`;
+const key = (): string => execFileSync('wg', ['genkey'], { encoding: 'utf8' }).trim();
+const publicKeyOf = (privateKey: string): string =>
+  execFileSync('wg', ['pubkey'], { encoding: 'utf8', input: privateKey }).trim();
+
+describe('stock wg', () => {
+  let host: Host;
+  let child: Awaited<ReturnType<typeof startDevice>>;
+  const privateKey = key();
+  const [peer, secondPeer] = [publicKeyOf(key()), publicKeyOf(key())];
+  const presharedKey = key();
+  const configuration = [
+    '[Interface]',
+    `PrivateKey = ${privateKey}`,
+    'ListenPort = 51830',
+    'FwMark = 0x77',
+    '[Peer]',
+    `PublicKey = ${peer}`,
+    `PresharedKey = ${presharedKey}`,
+    'AllowedIPs = 10.1.0.0/16, fd00:1::/32, 0.0.0.0/0',
+    'Endpoint = 192.0.2.7:51820',
+    'PersistentKeepalive = 25',
+    '[Peer]',
+    `PublicKey = ${secondPeer}`,
+    'AllowedIPs = 10.2.0.0/16',
+    'Endpoint = [2001:db8::7]:51821',
+    '',
+  ].join('\n');
+  const wg = (argv: string[], input?: string): Promise<string> =>
+    host.run(['wg', ...argv], input === undefined ? {} : { input });
+
+  before(async () => {
+    host = await Host.create('wg');
+    child = await startDevice(host, NAME, 'wireguard-ts');
+  });
+  after(async () => {
+    await end(child);
+    await host.close();
+  });
+
+  it('reads back with showconf what setconf set', async () => {
+    await wg(['setconf', NAME, '/dev/stdin'], configuration);
+    const shown = await wg(['showconf', NAME]);
+    for (const line of [
+      `PrivateKey = ${privateKey}`,
+      'ListenPort = 51830',
+      'FwMark = 0x77',
+      `PresharedKey = ${presharedKey}`,
+    ]) {
+      assert.ok(shown.includes(line), line);
+    }
+    assert.equal(await wg(['show', NAME, 'public-key']), `${publicKeyOf(privateKey)}\n`);
+    const allowedIps = await wg(['show', NAME, 'allowed-ips']);
+    for (const prefix of ['10.1.0.0/16', 'fd00:1::/32', '0.0.0.0/0', '10.2.0.0/16'])
+      assert.ok(allowedIps.includes(prefix), prefix);
+    assert.ok((await wg(['show', NAME, 'endpoints'])).includes(`${secondPeer}\t[2001:db8::7]:51821`));
+    assert.ok((await wg(['show', NAME, 'persistent-keepalive'])).includes(`${peer}\t25`));
+  });
+
+  it('syncconf takes away what is no longer there and leaves the rest', async () => {
+    const withoutSecond = configuration.slice(0, configuration.lastIndexOf('[Peer]'));
+    await wg(['syncconf', NAME, '/dev/stdin'], withoutSecond);
+    assert.equal((await wg(['show', NAME, 'peers'])).trim(), peer);
+    assert.ok((await wg(['show', NAME, 'preshared-keys'])).includes(presharedKey));
+  });
+
+  it('set moves an allowed IP from one peer to another', async () => {
+    await wg(['set', NAME, 'peer', secondPeer, 'allowed-ips', '10.1.0.0/16']);
+    const lines = (await wg(['show', NAME, 'allowed-ips'])).trim().split('\n');
+    assert.deepEqual(
+      lines.filter((line) => line.includes('10.1.0.0/16')),
+      [`${secondPeer}\t10.1.0.0/16`],
+    );
+  });
+
+  it('set removes a peer', async () => {
+    await wg(['set', NAME, 'peer', secondPeer, 'remove']);
+    assert.equal((await wg(['show', NAME, 'peers'])).trim(), peer);
+  });
+
+  it('is told that a port is in use', async () => {
+    const other = host.start([
+      process.execPath,
+      '-e',
+      "require('dgram').createSocket('udp4').bind(51899, () => console.log('bound'))",
+    ]);
+    await new Promise((resolve) => other.stdout?.once('data', resolve));
+    await assert.rejects(wg(['set', NAME, 'listen-port', '51899']), /Address already in use/);
+    await end(other);
+  });
+
+  it('finds the socket readable by root alone', () => {
+    assert.equal(statSync(SOCKET).mode & 0o777, 0o600);
+  });
+});
+
+describe('wg-quick', () => {
+  let host: Host;
+  const folder = mkdtempSync(join(tmpdir(), 'wiremesh-wg-quick-'));
+  const configuration = join(folder, `${NAME}.conf`);
+  const env = { WG_QUICK_USERSPACE_IMPLEMENTATION: WIREGUARD_TS };
+
+  before(async () => {
+    host = await Host.create('quick');
+    const lines = [
+      '[Interface]',
+      `PrivateKey = ${key()}`,
+      'Address = 10.99.0.1/24, fd00:99::1/64',
+      'MTU = 1380',
+      '[Peer]',
+      `PublicKey = ${publicKeyOf(key())}`,
+      'AllowedIPs = 10.99.0.0/24, 10.98.0.0/16',
+      'Endpoint = 192.0.2.7:51820',
+      '',
+    ];
+    writeFileSync(configuration, lines.join('\n'), { mode: 0o600 });
+  });
+  after(async () => {
+    rmSync(folder, { recursive: true });
+    await host.close();
+  });
+
+  it('brings an interface up with its addresses, MTU and routes, and takes it down without a trace', async () => {
+    await host.run(['wg-quick', 'up', configuration], { env });
+    const links = await host.ip('-o', 'link', 'show', NAME);
+    assert.match(links, /mtu 1380 .*UP/);
+    assert.match(await host.ip('-o', 'address', 'show', NAME), /10\.99\.0\.1\/24[\s\S]*fd00:99::1\/64/);
+    assert.match(await host.ip('route', 'show', 'dev', NAME), /10\.98\.0\.0\/16/);
+    assert.match(await host.run(['wg', 'show', NAME]), /allowed ips: 10\.99\.0\.0\/24, 10\.98\.0\.0\/16/);
+
+    await host.run(['wg-quick', 'down', configuration], { env });
+    await until('the socket is gone', async () => !existsSync(SOCKET));
+    assert.doesNotMatch(await host.ip('-o', 'link', 'show'), new RegExp(NAME));
+  });
+});
