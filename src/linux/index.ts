@@ -1,0 +1,20 @@
+/**
+ * What Node lacks of Linux: TUN devices, UDP sockets with segmentation offload, epoll, eventfd, network namespaces,
+ * links and routes. Specified by the manual pages: tun (kernel documentation networking/tuntap), udp(7), ip(7), ipv6(7),
+ * epoll(7), eventfd(2), network_namespaces(7), rtnetlink(7), packet(7), ip(8).
+ *
+ * Another platform is a sibling of this folder that implements `Tun` and `UdpSocket`. Nothing here knows a protocol.
+ * Names (DNS), firewalls and what Node does well (TCP, Unix sockets, files) are not here.
+ */
+export { errnoName, PlatformError, SystemCallError, watchReadable } from './syscall.ts';
+export { NativeBuffer } from './native-buffer.ts';
+export { InterfaceNameError, interfaceName } from './interface-name.ts';
+export { openTun, PieceList, TunError, type Tun, type TunOffloads } from './tun.ts';
+export { SocketAddress } from './socket-address.ts';
+export { MAX_SEGMENTS, MAX_TRAIN_BYTES, openUdpPair, openUdpSocket, PortInUseError, type UdpSocket } from './udp.ts';
+export * from './epoll.ts';
+export * from './eventfd.ts';
+export * from './ip-batch.ts';
+export * from './link.ts';
+export * from './route.ts';
+export * from './netns.ts';

@@ -1,0 +1,62 @@
+import { addressFromBytes, endpointOf, type Endpoint } from '../inet/index.ts';
+import { NativeBuffer } from './native-buffer.ts';
+
+export const AF_INET = 2;
+export const AF_INET6 = 10;
+
+/** `struct sockaddr_in` (ip(7)) and `struct sockaddr_in6` (ipv6(7)), in bytes. Ports and addresses are in network order. */
+const SOCKADDR_IN = { family: 0, port: 2, address: 4, end: 16 } as const;
+const SOCKADDR_IN6 = { family: 0, port: 2, flow: 4, address: 8, scopeId: 24, end: 28 } as const;
+
+/** An address and port as the kernel wants and gives them, in memory that is used again. */
+export class SocketAddress {
+  /** What the kernel may write here: room for either family. */
+  static readonly CAPACITY = SOCKADDR_IN6.end;
+
+  readonly #sockaddr = new NativeBuffer(SOCKADDR_IN6.end);
+  readonly #words = new Uint32Array(this.#sockaddr.bytes.buffer, this.#sockaddr.bytes.byteOffset, 7);
+  readonly address = this.#sockaddr.address;
+
+  get family(): 4 | 6 {
+    return this.#isIpv6 ? 6 : 4;
+  }
+
+  get length(): number {
+    return this.#isIpv6 ? SOCKADDR_IN6.end : SOCKADDR_IN.end;
+  }
+
+  /** Whether address, port and scope are the same. The flow label is not part of an endpoint. */
+  equals(other: SocketAddress): boolean {
+    const a = this.#words;
+    const b = other.#words;
+    // Family and port lie in the first word; word 1 is the IPv4 address, or IPv6's flow label.
+    if (a[0] !== b[0]) return false;
+    if (!this.#isIpv6) return a[1] === b[1];
+    return a[2] === b[2] && a[3] === b[3] && a[4] === b[4] && a[5] === b[5] && a[6] === b[6];
+  }
+
+  copyFrom(other: SocketAddress): void {
+    for (let i = 0; i < 7; i++) this.#words[i] = other.#words[i];
+  }
+
+  fromEndpoint({ address, port, scopeId }: Endpoint): void {
+    const { bytes, view } = this.#sockaddr;
+    bytes.fill(0);
+    view.setUint16(SOCKADDR_IN.family, address.family === 6 ? AF_INET6 : AF_INET, true);
+    view.setUint16(SOCKADDR_IN.port, port);
+    bytes.set(address.bytes, address.family === 6 ? SOCKADDR_IN6.address : SOCKADDR_IN.address);
+    if (address.family === 6) view.setUint32(SOCKADDR_IN6.scopeId, scopeId, true);
+  }
+
+  toEndpoint(): Endpoint {
+    const { bytes, view } = this.#sockaddr;
+    const port = view.getUint16(SOCKADDR_IN.port);
+    if (!this.#isIpv6) return endpointOf(addressFromBytes(bytes.slice(SOCKADDR_IN.address, 8)), port);
+    const address = addressFromBytes(bytes.slice(SOCKADDR_IN6.address, SOCKADDR_IN6.scopeId));
+    return endpointOf(address, port, view.getUint32(SOCKADDR_IN6.scopeId, true));
+  }
+
+  get #isIpv6(): boolean {
+    return (this.#words[0] & 0xffff) === AF_INET6;
+  }
+}

@@ -1,0 +1,362 @@
+import { WiremeshError } from '../error.ts';
+import { CMSGHDR, MessageHeader } from './message-header.ts';
+import { NativeBuffer } from './native-buffer.ts';
+import { AF_INET, AF_INET6, SocketAddress } from './socket-address.ts';
+import {
+  check,
+  closedOnFailure,
+  EAGAIN,
+  EBADF,
+  EFAULT,
+  EINVAL,
+  EIO,
+  EMSGSIZE,
+  ENOTSOCK,
+  errnoName,
+  lastErrno,
+  libc,
+  SystemCallError,
+} from './syscall.ts';
+
+/** What one `send` with `UDP_SEGMENT` may hold: UDP_MAX_SEGMENTS of every kernel that has it, and IPv4's largest datagram. */
+export const MAX_SEGMENTS = 64;
+export const MAX_TRAIN_BYTES = 65_507;
+
+/** A UDP socket of one family, bound to a port on all addresses, that does not block. */
+export interface UdpSocket {
+  /** -1 once closed. */
+  readonly fd: number;
+  readonly family: 4 | 6;
+  readonly port: number;
+  /** What the kernel offers: `UDP_SEGMENT` when sending, `UDP_GRO` when receiving. */
+  readonly offloads: { readonly segmentation: boolean; readonly gro: boolean };
+
+  /**
+   * Receives one datagram, or a train of datagrams from one sender (`UDP_GRO`), into `buffer`. What else is known of it
+   * stands in the fields below until the next call. Errors that the network reported are passed over.
+   * @returns the number of bytes, or 0 when it would block
+   * @throws SystemCallError
+   */
+  receive(buffer: NativeBuffer): number;
+  /** The length of each datagram of the train; the last may be shorter. All that was received if it was one datagram. */
+  readonly segmentSize: number;
+  /** The sender. The object is used again: copy it, or make an endpoint of it. */
+  readonly source: SocketAddress;
+  /** The address the datagram was sent to, 4 or 16 bytes that are used again. */
+  readonly localAddress: Uint8Array;
+  readonly localInterfaceIndex: number;
+  /** The outer TOS or traffic class: DSCP and ECN (RFC 2474, RFC 3168). */
+  readonly trafficClass: number;
+  /** Whether the buffer was too small and the rest is lost. */
+  readonly isTruncated: boolean;
+
+  /**
+   * Sends `length` bytes at `offset` as datagrams of `segmentSize` each, the last may be shorter; `MAX_SEGMENTS` and
+   * `MAX_TRAIN_BYTES` at most. Where the kernel refuses to cut, they are sent one by one.
+   * @returns 0, or the number of the error
+   */
+
+  send(buffer: NativeBuffer, offset: number, length: number, segmentSize: number, to: SocketAddress): number;
+
+  /** Receives what is sent to the multicast group on that interface; joining twice is no error. @throws SystemCallError */
+  joinGroup(group: Uint8Array, interfaceIndex: number): void;
+  /** Leaving a group that was not joined is no error. @throws SystemCallError */
+  leaveGroup(group: Uint8Array, interfaceIndex: number): void;
+  /** The firewall mark of what is sent; 0 is none. @throws SystemCallError */
+  setMark(mark: number): void;
+  close(): void;
+}
+
+export class PortInUseError extends WiremeshError {
+  readonly code = 'PORT_IN_USE';
+  readonly port: number;
+
+  constructor(port: number) {
+    super(`UDP port ${port} is in use: stop the program that holds it ("ss -ulpn" names it), or choose another port`);
+    this.port = port;
+  }
+}
+
+const SOCK_DGRAM_NONBLOCK_CLOEXEC = 2 | 0x800 | 0x80000;
+
+const SOL_SOCKET = 1;
+const SO_SNDBUF = 7;
+const SO_RCVBUF = 8;
+const SO_SNDBUFFORCE = 32;
+const SO_RCVBUFFORCE = 33;
+const SO_MARK = 36;
+const SOL_UDP = 17;
+const UDP_SEGMENT = 103;
+const UDP_GRO = 104;
+const MCAST_JOIN_GROUP = 42;
+const MCAST_LEAVE_GROUP = 45;
+const IPPROTO_IPV6 = 41;
+const IPV6_V6ONLY = 26;
+const IPV6_MULTICAST_HOPS = 18;
+
+/**
+ * What differs between the families (ip(7), ipv6(7)). `pathMtuDiscovery` is set to `IP_PMTUDISC_DONT`, 0: as in other
+ * WireGuard implementations the outer packet may be fragmented, since the inner MTU cannot follow the path's.
+ */
+const OPTIONS = {
+  4: { level: 0, pathMtuDiscovery: 10, receivePacketInfo: 8, packetInfo: 8, receiveTrafficClass: 13, trafficClass: 1 },
+  6: {
+    level: 41,
+    pathMtuDiscovery: 23,
+    receivePacketInfo: 49,
+    packetInfo: 50,
+    receiveTrafficClass: 66,
+    trafficClass: 67,
+  },
+} as const;
+
+/** `struct in_pktinfo` and `struct in6_pktinfo`, in bytes. The address is the one in the packet's header. */
+const PACKET_INFO = {
+  4: { interfaceIndex: 0, address: 8, addressLength: 4 },
+  6: { interfaceIndex: 16, address: 0, addressLength: 16 },
+} as const;
+
+/** `struct group_req`, in bytes: an interface index, and a socket address at 8 (RFC 3678 §5.1). */
+const GROUP_REQUEST = { interfaceIndex: 0, group: 8, end: 136 } as const;
+
+/** Bursts of full trains wait here while the one thread is busy elsewhere; as large as wireguard-go documents its own. */
+const SOCKET_BUFFER_BYTES = 7 << 20;
+
+/** Room for three control messages at their largest (packet info, traffic class, segment size). */
+const CONTROL_BYTES = 128;
+
+/** Passed over in one call of `receive`, so that a flood of empty datagrams cannot hold the caller. */
+const MAX_PASSED_OVER = 8;
+
+/** Errors of `recvmsg` that are about this socket and not about a datagram. */
+const FATAL_ERRORS: ReadonlySet<number> = new Set([EBADF, ENOTSOCK, EFAULT, EINVAL]);
+
+/**
+ * Binds `port` of one family on all addresses; 0 takes a free one.
+ * @throws PortInUseError, SystemCallError
+ */
+export function openUdpSocket(family: 4 | 6, port: number): UdpSocket {
+  const domain = family === 4 ? AF_INET : AF_INET6;
+  const opened = check(libc.socket(domain, SOCK_DGRAM_NONBLOCK_CLOEXEC, 0), 'socket', `UDP over IPv${family}`);
+  return closedOnFailure(opened, (fd) => {
+    configure(fd, family, port);
+    const boundPort = bind(fd, family, port);
+    return new LinuxUdpSocket(fd, family, boundPort);
+  });
+}
+
+/**
+ * Binds one port for both families, IPv4 first; for IPv4 alone where the host has no IPv6.
+ * @throws PortInUseError, SystemCallError
+ */
+export function openUdpPair(port: number): readonly UdpSocket[] {
+  // A free port of one family may be taken in the other: then another is tried.
+  for (let attemptsLeft = port === 0 ? 16 : 1; ; attemptsLeft--) {
+    const ipv4 = openUdpSocket(4, port);
+    try {
+      return [ipv4, openUdpSocket(6, ipv4.port)];
+    } catch (error) {
+      if (error instanceof SystemCallError && error.errno === 'EAFNOSUPPORT') return [ipv4];
+      ipv4.close();
+      if (!(error instanceof PortInUseError) || attemptsLeft === 1) throw error;
+    }
+  }
+}
+
+function configure(fd: number, family: 4 | 6, port: number): void {
+  const subject = `UDP port ${port}`;
+  const { level, pathMtuDiscovery, receivePacketInfo, receiveTrafficClass } = OPTIONS[family];
+  const require = (optionLevel: number, option: number, value: number) =>
+    check(setOption(fd, optionLevel, option, value), 'setsockopt', subject);
+  if (family === 6) {
+    require(IPPROTO_IPV6, IPV6_V6ONLY, 1);
+    require(IPPROTO_IPV6, IPV6_MULTICAST_HOPS, 1);
+  }
+  require(level, pathMtuDiscovery, 0);
+  require(level, receivePacketInfo, 1);
+  require(level, receiveTrafficClass, 1);
+  // Beyond the host's limit only with CAP_NET_ADMIN; else as much as the limit allows.
+  for (const [forced, limited] of [
+    [SO_SNDBUFFORCE, SO_SNDBUF],
+    [SO_RCVBUFFORCE, SO_RCVBUF],
+  ]) {
+    if (setOption(fd, SOL_SOCKET, forced, SOCKET_BUFFER_BYTES) < 0) require(SOL_SOCKET, limited, SOCKET_BUFFER_BYTES);
+  }
+}
+
+/** @returns the port that was bound */
+function bind(fd: number, family: 4 | 6, port: number): number {
+  const local = new SocketAddress();
+  local.fromEndpoint({ address: { family, bytes: new Uint8Array(family === 4 ? 4 : 16) }, port, scopeId: 0 });
+  if (libc.bind(fd, local.address, local.length) < 0) {
+    const errno = errnoName(lastErrno());
+    if (errno === 'EADDRINUSE') throw new PortInUseError(port);
+    throw new SystemCallError('bind', errno, `UDP port ${port}`);
+  }
+  const length = new NativeBuffer(4);
+  length.view.setUint32(0, SocketAddress.CAPACITY, true);
+  check(libc.getsockname(fd, local.address, length.address), 'getsockname', `UDP port ${port}`);
+  return local.toEndpoint().port;
+}
+
+/** @returns 0, or a negative number */
+
+function setOption(fd: number, level: number, option: number, value: number): number {
+  const memory = new NativeBuffer(4);
+  memory.view.setInt32(0, value, true);
+  return libc.setsockopt(fd, level, option, memory.address, 4);
+}
+
+class LinuxUdpSocket implements UdpSocket {
+  readonly family: 4 | 6;
+  readonly port: number;
+  readonly offloads: { readonly segmentation: boolean; readonly gro: boolean };
+  readonly source = new SocketAddress();
+  readonly localAddress: Uint8Array;
+  segmentSize = 0;
+  localInterfaceIndex = 0;
+  trafficClass = 0;
+  isTruncated = false;
+
+  #fd: number;
+  #maySegment: boolean;
+  readonly #incoming = new MessageHeader(CONTROL_BYTES);
+  readonly #outgoing = new MessageHeader(CMSGHDR.contents + 8);
+
+  constructor(fd: number, family: 4 | 6, port: number) {
+    this.#fd = fd;
+    this.family = family;
+    this.port = port;
+    this.localAddress = new Uint8Array(PACKET_INFO[family].addressLength);
+    // Setting the size to 0 changes nothing, and fails where the kernel (before 4.18) knows no such option.
+    const segmentation = setOption(fd, SOL_UDP, UDP_SEGMENT, 0) === 0;
+    this.offloads = { segmentation, gro: setOption(fd, SOL_UDP, UDP_GRO, 1) === 0 };
+    this.#maySegment = segmentation;
+    const { view } = this.#outgoing.control;
+    view.setUint32(CMSGHDR.length, CMSGHDR.contents + 2, true);
+    view.setInt32(CMSGHDR.level, SOL_UDP, true);
+    view.setInt32(CMSGHDR.type, UDP_SEGMENT, true);
+  }
+
+  get fd(): number {
+    return this.#fd;
+  }
+
+  receive(buffer: NativeBuffer): number {
+    const message = this.#incoming;
+    message.setPiece(buffer.address, buffer.bytes.length);
+    for (let i = 0; i < MAX_PASSED_OVER; i++) {
+      message.setName(this.source.address, SocketAddress.CAPACITY);
+      message.controlLength = CONTROL_BYTES;
+      const length = libc.recvmsg(this.#fd, message.address, 0);
+      if (length > 0) {
+        this.#takeControl(length);
+        return length;
+      }
+      if (length < 0) {
+        const errno = lastErrno();
+        if (errno === EAGAIN) return 0;
+        if (FATAL_ERRORS.has(errno)) throw this.#error('recvmsg', errno);
+      }
+    }
+    return 0;
+  }
+
+  // The hot path: an object for the parameters would be one more allocation for each call.
+  // eslint-disable-next-line max-params
+  send(buffer: NativeBuffer, offset: number, length: number, segmentSize: number, to: SocketAddress): number {
+    const address = buffer.address + offset;
+    this.#outgoing.setName(to.address, to.length);
+    if (segmentSize >= length) return this.#sendOne(address, length);
+    if (this.#maySegment) {
+      const errno = this.#sendTrain(address, length, segmentSize);
+      if (!this.#mustSendOneByOne(errno)) return errno;
+    }
+    for (let sent = 0; sent < length; sent += segmentSize) {
+      const errno = this.#sendOne(address + sent, Math.min(segmentSize, length - sent));
+      if (errno !== 0) return errno;
+    }
+    return 0;
+  }
+
+  joinGroup(group: Uint8Array, interfaceIndex: number): void {
+    this.#changeGroup(MCAST_JOIN_GROUP, group, interfaceIndex);
+  }
+
+  leaveGroup(group: Uint8Array, interfaceIndex: number): void {
+    this.#changeGroup(MCAST_LEAVE_GROUP, group, interfaceIndex);
+  }
+
+  setMark(mark: number): void {
+    if (setOption(this.#fd, SOL_SOCKET, SO_MARK, mark) < 0) throw this.#error('setsockopt', lastErrno());
+  }
+
+  close(): void {
+    if (this.#fd >= 0) libc.close(this.#fd);
+    this.#fd = -1;
+  }
+
+  #takeControl(length: number): void {
+    const { level, packetInfo, trafficClass } = OPTIONS[this.family];
+    const { view } = this.#incoming.control;
+    const end = this.#incoming.controlLength;
+    this.segmentSize = length;
+    this.isTruncated = this.#incoming.isTruncated;
+    for (let at = 0; at + CMSGHDR.contents < end;) {
+      const contents = at + CMSGHDR.contents;
+      const messageLevel = view.getInt32(at + CMSGHDR.level, true);
+      const type = view.getInt32(at + CMSGHDR.type, true);
+      if (messageLevel === SOL_UDP && type === UDP_GRO) this.segmentSize = view.getInt32(contents, true);
+      // IPv4 gives one byte, IPv6 an integer, of which the lowest comes first.
+      else if (messageLevel === level && type === trafficClass) this.trafficClass = view.getUint8(contents);
+      else if (messageLevel === level && type === packetInfo) this.#takePacketInfo(contents);
+      at += (view.getUint32(at + CMSGHDR.length, true) + 7) & ~7;
+    }
+  }
+
+  #takePacketInfo(offset: number): void {
+    const { interfaceIndex, address, addressLength } = PACKET_INFO[this.family];
+    const { bytes, view } = this.#incoming.control;
+    this.localInterfaceIndex = view.getInt32(offset + interfaceIndex, true);
+    for (let i = 0; i < addressLength; i++) this.localAddress[i] = bytes[offset + address + i];
+  }
+
+  #sendOne(address: number, length: number): number {
+    this.#outgoing.setPiece(address, length);
+    this.#outgoing.controlLength = 0;
+    return libc.sendmsg(this.#fd, this.#outgoing.address, 0) < 0 ? lastErrno() : 0;
+  }
+
+  #sendTrain(address: number, length: number, segmentSize: number): number {
+    const message = this.#outgoing;
+    message.setPiece(address, length);
+    message.control.view.setUint16(CMSGHDR.contents, segmentSize, true);
+    message.controlLength = message.control.bytes.length;
+    return libc.sendmsg(this.#fd, message.address, 0) < 0 ? lastErrno() : 0;
+  }
+
+  /**
+   * The kernel cuts no train whose datagrams would have to be fragmented on the way to that destination (EINVAL, of
+   * late EMSGSIZE): this train only. EIO says that the device behind the route cannot do checksums: that will not change.
+   */
+  #mustSendOneByOne(errno: number): boolean {
+    if (errno === EIO) this.#maySegment = false;
+    return errno === EIO || errno === EINVAL || errno === EMSGSIZE;
+  }
+
+  #changeGroup(option: number, group: Uint8Array, interfaceIndex: number): void {
+    const request = new NativeBuffer(GROUP_REQUEST.end);
+    request.view.setUint32(GROUP_REQUEST.interfaceIndex, interfaceIndex, true);
+    request.view.setUint16(GROUP_REQUEST.group, this.family === 4 ? AF_INET : AF_INET6, true);
+    request.bytes.set(group, GROUP_REQUEST.group + (this.family === 4 ? 4 : 8));
+    if (libc.setsockopt(this.#fd, OPTIONS[this.family].level, option, request.address, GROUP_REQUEST.end) === 0) return;
+    const errno = lastErrno();
+    if (errnoName(errno) !== (option === MCAST_JOIN_GROUP ? 'EADDRINUSE' : 'EADDRNOTAVAIL')) {
+      throw this.#error('setsockopt', errno);
+    }
+  }
+
+  #error(call: string, errno: number): SystemCallError {
+    return new SystemCallError(call, errnoName(errno), `UDP port ${this.port}`);
+  }
+}
