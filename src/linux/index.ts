@@ -14,6 +14,7 @@ export { SocketAddress } from './socket-address.ts';
 export { MAX_SEGMENTS, MAX_TRAIN_BYTES, openUdpPair, openUdpSocket, PortInUseError, type UdpSocket } from './udp.ts';
 export * from './epoll.ts';
 export * from './eventfd.ts';
+export * from './file-lock.ts';
 export * from './ip-batch.ts';
 export * from './link.ts';
 export * from './route.ts';

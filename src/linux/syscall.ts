@@ -29,6 +29,7 @@ interface Libc {
   epoll_ctl(fd: number, operation: number, target: number, event: number): number;
   epoll_wait(fd: number, events: number, capacity: number, timeout: number): number;
   eventfd(value: number, flags: number): number;
+  flock(fd: number, operation: number): number;
   setns(fd: number, type: number): number;
   unshare(flags: number): number;
 }
@@ -52,6 +53,7 @@ const SIGNATURES: Record<keyof Libc, string> = {
   epoll_ctl: 'int epoll_ctl(int, int, int, uintptr_t)',
   epoll_wait: 'int epoll_wait(int, uintptr_t, int, int)',
   eventfd: 'int eventfd(unsigned int, int)',
+  flock: 'int flock(int, int)',
   setns: 'int setns(int, int)',
   unshare: 'int unshare(int)',
 };
