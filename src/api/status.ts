@@ -1,0 +1,57 @@
+import * as v from 'valibot';
+
+const count = v.pipe(v.number(), v.integer(), v.minValue(0));
+const unixMs = v.pipe(v.number(), v.minValue(0));
+
+/** How a node was heard of first: on a link, at an endpoint from the configuration, or from another node. */
+export const foundBySchema = v.picklist(['beacon', 'bootstrap', 'gossip']);
+
+/**
+ * `found`: known, nothing tried yet; `trying`: endpoints are being tried; `up`: the tunnel answers;
+ * `lost`: it did, and does not any more.
+ */
+export const nodeStateSchema = v.picklist(['found', 'trying', 'up', 'lost']);
+
+/** One other node, as this one sees it. */
+export const nodeSchema = v.object({
+  nodeId: v.string(),
+  address: v.string(),
+  /** What the node calls itself: printable, but not to be believed. */
+  hostName: v.string(),
+  endpoint: v.optional(v.string()),
+  foundBy: foundBySchema,
+  state: nodeStateSchema,
+  lastHandshakeAtUnixMs: v.optional(unixMs),
+  rxBytes: count,
+  txBytes: count,
+  roundTripTimeMs: v.optional(v.number()),
+});
+export type NodeDocument = v.InferOutput<typeof nodeSchema>;
+
+/** What `GET /v1/status` answers. Fields are added, never changed, within v1. */
+export const statusSchema = v.object({
+  self: v.object({
+    nodeId: v.string(),
+    address: v.string(),
+    hostName: v.string(),
+    meshName: v.string(),
+    /** Of the description that is valid now. */
+    sequence: count,
+    interface: v.string(),
+    port: count,
+    /** Base64, as `wg` prints keys. */
+    wireGuardPublicKey: v.string(),
+    trust: v.picklist(['open', 'pinned']),
+    /** Names of the links that beacons go out on. */
+    links: v.array(v.string()),
+    startedAtUnixMs: unixMs,
+  }),
+  nodes: v.array(nodeSchema),
+  /** Datagrams of the mesh that were dropped, by reason. */
+  drops: v.record(v.string(), count),
+});
+export type StatusDocument = v.InferOutput<typeof statusSchema>;
+
+/** The body of every answer that is not a success. */
+export const failureSchema = v.object({ code: v.string(), message: v.string() });
+export type FailureDocument = v.InferOutput<typeof failureSchema>;
