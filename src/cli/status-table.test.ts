@@ -1,0 +1,96 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import type { NodeDocument, StatusDocument } from '../api/index.ts';
+import { formatAge, formatBytes, renderStatus } from './status-table.ts';
+
+const NOW = 1_700_000_000_000;
+
+const BETA: NodeDocument = {
+  nodeId: 'be'.repeat(28),
+  address: 'fd77:bebe::1',
+  hostName: 'beta',
+  endpoint: '192.0.2.7:7077',
+  foundBy: 'beacon',
+  state: 'up',
+  lastHandshakeAtUnixMs: NOW - 12_345,
+  rxBytes: 1536,
+  txBytes: 10,
+  roundTripTimeMs: 0.613,
+};
+
+function statusOf(...nodes: NodeDocument[]): StatusDocument {
+  return {
+    self: {
+      nodeId: 'aa'.repeat(28),
+      address: 'fd77:aaaa::1',
+      hostName: 'alpha',
+      meshName: 'home',
+      sequence: 1,
+      interface: 'wm0',
+      port: 7077,
+      wireGuardPublicKey: 'AAAA',
+      trust: 'open',
+      links: ['eth0', 'eth1'],
+      startedAtUnixMs: NOW,
+    },
+    nodes,
+    drops: {},
+  };
+}
+
+describe('the status table', () => {
+  it('holds lines about this node and a row for each other', () => {
+    const gamma: NodeDocument = {
+      nodeId: 'ca'.repeat(28),
+      address: 'fd77::2',
+      hostName: 'gamma',
+      foundBy: 'gossip',
+      state: 'trying',
+      rxBytes: 0,
+      txBytes: 0,
+    };
+    assert.equal(
+      renderStatus(statusOf(BETA, gamma), NOW, false),
+      [
+        'alpha  fd77:aaaa::1  on wm0, UDP port 7077, links eth0, eth1',
+        `node id ${'aa'.repeat(28)}`,
+        'mesh "home", trust open: 2 other nodes, 1 up',
+        '',
+        'NODE   ADDRESS       ENDPOINT        FOUND BY  HANDSHAKE  RECEIVED  SENT  ROUND TRIP  STATE',
+        'beta   fd77:bebe::1  192.0.2.7:7077  beacon    12 s       1.5 KiB   10 B  0.6 ms      up',
+        'gamma  fd77::2       -               gossip    never      0 B       0 B   -           trying',
+      ].join('\n'),
+    );
+  });
+
+  it('is only the lines where no other node is known', () => {
+    assert.match(renderStatus(statusOf(), NOW, false), /trust open: 0 other nodes, 0 up$/);
+  });
+
+  it('does not let a host name steer the terminal', () => {
+    const shown = renderStatus(statusOf({ ...BETA, hostName: 'be\u001b[2Jta\n\u202e' }), NOW, false);
+    assert.match(shown, /^be\?\[2Jta\?\? /m);
+  });
+});
+
+describe('the age of a handshake', () => {
+  const rows: [ageMs: number, text: string][] = [
+    [-5, '0 s'],
+    [119_999, '119 s'],
+    [120_000, '2 min'],
+    [7_200_000, '2 h'],
+    [172_800_000, '2 d'],
+  ];
+  for (const [ageMs, text] of rows) it(`${ageMs} ms is "${text}"`, () => assert.equal(formatAge(ageMs), text));
+});
+
+describe('an amount of bytes', () => {
+  const rows: [bytes: number, text: string][] = [
+    [0, '0 B'],
+    [1023, '1023 B'],
+    [1024, '1.0 KiB'],
+    [5 * 1024 ** 3, '5.0 GiB'],
+    [2 ** 53, '8192.0 TiB'],
+  ];
+  for (const [bytes, text] of rows) it(`${bytes} is "${text}"`, () => assert.equal(formatBytes(bytes), text));
+});
