@@ -1,0 +1,92 @@
+import { closeSync, mkdirSync, openSync, readFileSync, rmdirSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { WiremeshError } from '../error.ts';
+import { lockFile } from '../linux/index.ts';
+import { writeFileAtomically } from './atomic-file.ts';
+import { readKeyFile, writeKeyFile } from './key-file.ts';
+
+/** The state directory cannot be used. */
+export class StateDirectoryError extends WiremeshError {
+  readonly code = 'STATE_DIRECTORY';
+}
+
+/** What a node keeps across restarts: its keys and the sequence number of its description. */
+export class StateDirectory {
+  readonly path: string;
+  readonly #lock: number;
+  readonly #isNew: boolean;
+
+  /** Opens the directory, made if need be, and locks it until `close` or the end of the process. */
+  static open(path: string): StateDirectory {
+    let isNew: boolean;
+    let lock: number;
+    try {
+      isNew = mkdirSync(path, { recursive: true, mode: 0o700 }) !== undefined;
+      if ((statSync(path).mode & 0o077) !== 0) {
+        throw new StateDirectoryError(`${path} is open to others than its owner: run "chmod 700 ${path}"`);
+      }
+      lock = openSync(path, 'r');
+    } catch (error) {
+      if (error instanceof WiremeshError) throw error;
+      const { code } = error as NodeJS.ErrnoException;
+      throw new StateDirectoryError(
+        `${path} cannot be used as state directory (${code}): choose another with --state-dir`,
+      );
+    }
+    // Of two daemons with one identity each would take the other's description for a replay of its own.
+    if (!lockFile(lock)) {
+      closeSync(lock);
+      throw new StateDirectoryError(
+        `${path} is in use by another wiremesh daemon: stop it, or choose another with --state-dir`,
+      );
+    }
+    return new StateDirectory(path, lock, isNew);
+  }
+
+  private constructor(path: string, lock: number, isNew: boolean) {
+    this.path = path;
+    this.#lock = lock;
+    this.#isNew = isNew;
+  }
+
+  readKey(name: KeyName): Uint8Array | undefined {
+    return readKeyFile(this.#file(`${name}.key`));
+  }
+
+  storeKey(name: KeyName, key: Uint8Array): void {
+    writeKeyFile(this.#file(`${name}.key`), key);
+  }
+
+  /** The stored sequence number, 0 if there is none or none that makes sense: the clock then gives a higher one. */
+  readSequence(): number {
+    try {
+      const text = readFileSync(this.#file('sequence'), 'latin1');
+      return /^\d{1,15}\n$/.test(text) ? Number(text) : 0;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return 0;
+      throw error;
+    }
+  }
+
+  storeSequence(sequence: number): void {
+    writeFileAtomically(this.#file('sequence'), `${sequence}\n`);
+  }
+
+  close(): void {
+    if (this.#isNew) {
+      try {
+        // A start that failed before it had anything to keep leaves no directory behind.
+        rmdirSync(this.path);
+      } catch {
+        // There is something to keep.
+      }
+    }
+    closeSync(this.#lock);
+  }
+
+  #file(name: string): string {
+    return join(this.path, name);
+  }
+}
+
+export type KeyName = 'identity' | 'wireguard';
