@@ -1,0 +1,46 @@
+/**
+ * The Internet checksum (RFC 1071): the one's complement of the one's complement sum of 16-bit words. Sums stay
+ * unfolded until the end, so that parts can be added up.
+ */
+
+/**
+ * Adds up `length` bytes as big-endian 16-bit words; an odd last byte is padded with zero. Two words are read at a
+ * time: it is the hottest loop beside the cipher. @returns an unfolded sum, below 2^33 for 64 KiB
+ */
+export function sumWords(view: DataView, offset: number, length: number): number {
+  let sum = 0;
+  let at = offset;
+  const end = offset + length;
+  for (const last = end - 16; at <= last; at += 16) {
+    const a = view.getInt32(at);
+    const b = view.getInt32(at + 4);
+    const c = view.getInt32(at + 8);
+    const d = view.getInt32(at + 12);
+    sum +=
+      (a >>> 16) + (a & 0xffff) + (b >>> 16) + (b & 0xffff) + (c >>> 16) + (c & 0xffff) + (d >>> 16) + (d & 0xffff);
+  }
+  for (; at + 1 < end; at += 2) sum += view.getUint16(at);
+  return at < end ? sum + (view.getUint8(at) << 8) : sum;
+}
+
+/** Folds an unfolded sum to 16 bits. */
+export function foldSum(sum: number): number {
+  let folded = sum;
+  while (folded > 0xffff) folded = (folded & 0xffff) + Math.floor(folded / 0x1_0000);
+  return folded;
+}
+
+/** The checksum that belongs into a field which was zero, or held the pseudo-header's sum, while `sum` was taken. */
+export function checksumOf(sum: number): number {
+  return ~foldSum(sum) & 0xffff;
+}
+
+/**
+ * The sum of the pseudo-header (RFC 9293 §3.1, RFC 8200 §8.1) of the packet at `offset`, whose addresses, protocol and
+ * `transportLength` go in.
+ */
+export function pseudoHeaderSum(view: DataView, offset: number, protocol: number, transportLength: number): number {
+  const isIpv4 = view.getUint8(offset) >> 4 === 4;
+  const addresses = isIpv4 ? sumWords(view, offset + 12, 8) : sumWords(view, offset + 8, 32);
+  return addresses + protocol + transportLength;
+}

@@ -1,0 +1,128 @@
+import { checksumOf, pseudoHeaderSum, sumWords } from './checksum.ts';
+import { IPV4, IPV6, PROTOCOL_TCP, PROTOCOL_UDP } from './ip.ts';
+import { CWR, FIN, PSH, TCP } from './tcp.ts';
+import { UDP } from './udp.ts';
+import { viewOf } from './view.ts';
+import { GSO_ECN, GSO_NONE, GSO_TCPV4, GSO_TCPV6, GSO_UDP_L4, NEEDS_CHECKSUM, type VirtioHeader } from './virtio.ts';
+
+/**
+ * Cuts one large packet, as the kernel hands it to a TUN device with offloads, into packets that fit the MTU, and
+ * completes the checksums that the kernel left to the device. One object, used again for each packet.
+ */
+export class Segmenter {
+  #bytes: Uint8Array = new Uint8Array(0);
+  #offset = 0;
+  #isIpv4 = false;
+  /** From the start of the packet: where TCP or UDP begins, and where its payload does. */
+  #transport = 0;
+  #headers = 0;
+  #payload = 0;
+  #segmentSize = 0;
+  #count = 0;
+  #protocol = 0;
+  /** Of a packet that is not cut: where its checksum begins and is kept, or -1 if it is complete. */
+  #checksumStart = -1;
+  #checksumAt = 0;
+
+  /**
+   * Looks at the packet of `length` bytes at `offset`; `bytes` must not change until its segments are written.
+   * @returns the number of segments, or 0 if packet and header contradict each other
+   */
+  begin(bytes: Uint8Array, offset: number, length: number, header: VirtioHeader): number {
+    this.#bytes = bytes;
+    this.#offset = offset;
+    this.#isIpv4 = bytes[offset] >> 4 === 4;
+    const type = header.gsoType & ~GSO_ECN;
+    const isWhole = type === GSO_NONE ? this.#beginWhole(length, header) : this.#beginLarge(type, length, header);
+    return isWhole ? this.#count : 0;
+  }
+
+  /** Writes segment `index` to `target`, which has room for it. @returns its length in bytes */
+  write(index: number, target: Uint8Array, targetOffset: number): number {
+    const start = this.#headers + index * this.#segmentSize;
+    const payload = Math.min(this.#segmentSize, this.#payload - index * this.#segmentSize);
+    const { buffer, byteOffset } = this.#bytes;
+    const from = byteOffset + this.#offset;
+    if (this.#headers > 0) target.set(new Uint8Array(buffer, from, this.#headers), targetOffset);
+    target.set(new Uint8Array(buffer, from + start, payload), targetOffset + this.#headers);
+    const length = this.#headers + payload;
+    if (this.#headers > 0) this.#patch(index, target, targetOffset, length);
+    else if (this.#checksumStart >= 0) this.#completeChecksum(target, targetOffset, length);
+    return length;
+  }
+
+  #beginWhole(length: number, header: VirtioHeader): boolean {
+    this.#headers = 0;
+    this.#payload = length;
+    this.#segmentSize = length;
+    this.#count = 1;
+    this.#checksumStart = -1;
+    if ((header.flags & NEEDS_CHECKSUM) === 0) return length > 0;
+    this.#checksumStart = header.checksumStart;
+    this.#checksumAt = header.checksumStart + header.checksumOffset;
+    return this.#checksumAt + 2 <= length;
+  }
+
+  #beginLarge(type: number, length: number, header: VirtioHeader): boolean {
+    const isTcp = type === (this.#isIpv4 ? GSO_TCPV4 : GSO_TCPV6);
+    if (!isTcp && type !== GSO_UDP_L4) return false;
+    if ((header.flags & NEEDS_CHECKSUM) === 0 || header.gsoSize === 0) return false;
+    const transport = header.checksumStart;
+    const fixed = isTcp ? TCP.end : UDP.end;
+    if (transport < (this.#isIpv4 ? IPV4.end : IPV6.end) || transport + fixed > length) return false;
+    const own = isTcp ? (this.#bytes[this.#offset + transport + TCP.dataOffset] >> 4) * 4 : UDP.end;
+    this.#transport = transport;
+    this.#headers = transport + own;
+    this.#payload = length - this.#headers;
+    this.#segmentSize = header.gsoSize;
+    this.#protocol = isTcp ? PROTOCOL_TCP : PROTOCOL_UDP;
+    this.#count = Math.ceil(this.#payload / header.gsoSize);
+    return own >= fixed && this.#payload > 0;
+  }
+
+  /** Makes the copied headers those of segment `index`. */
+  #patch(index: number, target: Uint8Array, offset: number, length: number): void {
+    const view = viewOf(target);
+    if (this.#isIpv4) {
+      const id = offset + IPV4.identification;
+      view.setUint16(offset + IPV4.totalLength, length);
+      view.setUint16(id, view.getUint16(id) + index);
+      view.setUint16(offset + IPV4.checksum, 0);
+      const headerLength = (target[offset] & 0x0f) * 4;
+      view.setUint16(offset + IPV4.checksum, checksumOf(sumWords(view, offset, headerLength)));
+    } else {
+      view.setUint16(offset + IPV6.payloadLength, length - IPV6.end);
+    }
+    const transport = offset + this.#transport;
+    if (this.#protocol === PROTOCOL_TCP) this.#patchTcp(index, view, transport);
+    else view.setUint16(transport + UDP.length, length - this.#transport);
+    const checksumAt = transport + (this.#protocol === PROTOCOL_TCP ? TCP.checksum : UDP.checksum);
+    view.setUint16(checksumAt, 0);
+    const transportLength = length - this.#transport;
+    const sum = pseudoHeaderSum(view, offset, this.#protocol, transportLength);
+    view.setUint16(checksumAt, this.#onWire(checksumOf(sum + sumWords(view, transport, transportLength))));
+  }
+
+  #patchTcp(index: number, view: DataView, transport: number): void {
+    const sequence = transport + TCP.sequence;
+    view.setUint32(sequence, view.getUint32(sequence) + index * this.#segmentSize);
+    let flags = view.getUint8(transport + TCP.flags);
+    // What ends the data belongs to the last segment, "window reduced" to the first (RFC 3168 §6.1.2).
+    if (index < this.#count - 1) flags &= ~(FIN | PSH);
+    if (index > 0) flags &= ~CWR;
+    view.setUint8(transport + TCP.flags, flags);
+  }
+
+  /** The field holds the pseudo-header's sum already, so that summing it up with the rest completes it. */
+  #completeChecksum(target: Uint8Array, offset: number, length: number): void {
+    const view = viewOf(target);
+    const sum = sumWords(view, offset + this.#checksumStart, length - this.#checksumStart);
+    this.#protocol = this.#checksumAt - this.#checksumStart === UDP.checksum ? PROTOCOL_UDP : PROTOCOL_TCP;
+    view.setUint16(offset + this.#checksumAt, this.#onWire(checksumOf(sum)));
+  }
+
+  /** For UDP a checksum of zero means "none", so 0xffff stands for it (RFC 768). */
+  #onWire(checksum: number): number {
+    return checksum === 0 && this.#protocol === PROTOCOL_UDP ? 0xffff : checksum;
+  }
+}
