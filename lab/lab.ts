@@ -1,0 +1,125 @@
+/**
+ * A virtual mesh on one machine: raising it, looking at it, taking it down. What is made is recorded first (state.ts),
+ * so that `removeLab` finds it whatever happened in between.
+ */
+import { existsSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import type { StatusDocument } from '../src/api/index.ts';
+import { endDaemons, queryStatus, runningDaemons, startDaemon } from './daemons.ts';
+import { LabError, NoLabError } from './lab-error.ts';
+import { createNamespaces, removeNamespaces, requireFreeNames } from './namespaces.ts';
+import { processReference } from './processes.ts';
+import { claimState, isAbandoned, nodePaths, readState, removeState, writeState, type LabState } from './state.ts';
+import { linksOf, nodeNumbers, type Topology } from './topology.ts';
+import { namespaceName, nodeName, underlayAddress } from './underlay.ts';
+
+export interface LabPlan {
+  /** Tells labs apart that are up at the same time. */
+  readonly lab: string;
+  readonly nodes: number;
+  readonly topology: Topology;
+}
+
+/** Checks what a lab needs of its host, before anything is changed. */
+export function requireHost(): void {
+  if (process.getuid?.() !== 0) throw new LabError('the lab makes network namespaces: run it as root');
+  if (!existsSync('/dev/net/tun')) {
+    throw new LabError(
+      '/dev/net/tun is missing: run "modprobe tun", or start the container with --device /dev/net/tun',
+    );
+  }
+  const directories = (process.env['PATH'] ?? '').split(':');
+  if (!directories.some((directory) => existsSync(`${directory}/ip`))) {
+    throw new LabError('the command "ip" is missing: install iproute2');
+  }
+}
+
+/** Makes namespaces and links, and no daemons yet. Until `finishLab`, the lab counts as ours and goes with us. */
+export async function createUnderlay({ lab, nodes, topology }: LabPlan): Promise<void> {
+  requireHost();
+  const state = readState(lab);
+  if (state !== undefined && isAbandoned(state)) await removeLab(lab);
+  requireFreeNames(lab, nodes);
+  const keeper = processReference(process.pid);
+  if (!claimState(lab, { topology, nodes, ...(keeper && { keeper }) })) throw isUpError(lab, readState(lab));
+  await createNamespaces(lab, nodes, linksOf(topology, nodes));
+}
+
+function isUpError(lab: string, state: LabState | undefined): LabError {
+  if (state?.keeper !== undefined) {
+    return new LabError(`the lab "${lab}" belongs to process ${state.keeper.pid}, which still runs: end that first`);
+  }
+  return new LabError(`the lab "${lab}" is up already: see "wiremesh lab status", or end it with "wiremesh lab down"`);
+}
+
+/** Starts a daemon in every namespace, a few at a time. @returns their status once all of them answer */
+export async function startDaemons({ lab, nodes, topology }: LabPlan, signal: AbortSignal): Promise<StatusDocument[]> {
+  const links = linksOf(topology, nodes);
+  const waiting = nodeNumbers(nodes);
+  const statuses: StatusDocument[] = [];
+  const startNext = async (): Promise<void> => {
+    for (let node = waiting.shift(); node !== undefined; node = waiting.shift()) {
+      signal.throwIfAborted();
+      statuses[node - 1] = await startDaemon(lab, node, links);
+    }
+  };
+  const results = await Promise.allSettled(Array.from({ length: availableParallelism() }, startNext));
+  for (const result of results) if (result.status === 'rejected') throw result.reason;
+  signal.throwIfAborted();
+  return statuses;
+}
+
+/** Lets the lab live on without this process. */
+export function finishLab({ lab, nodes, topology }: LabPlan): void {
+  writeState(lab, { topology, nodes });
+}
+
+/** Removes the lab and all that belongs to it, however far it got. @returns whether there was one */
+export async function removeLab(lab: string): Promise<boolean> {
+  const state = readState(lab);
+  if (state === undefined) return false;
+  if (state.keeper !== undefined && state.keeper.pid !== process.pid && !isAbandoned(state))
+    throw isUpError(lab, state);
+  await endDaemons(lab);
+  await removeNamespaces(lab, state.nodes);
+  removeState(lab);
+  return true;
+}
+
+/** What there is to know of one node of a lab. */
+export interface LabNode {
+  readonly name: string;
+  readonly namespace: string;
+  readonly underlayAddress: string;
+  readonly socket: string;
+  readonly log: string;
+  /** The process number of its daemon, if that runs. */
+  readonly daemonPid: number | undefined;
+  /** Of its daemon, if that answers. */
+  readonly status: StatusDocument | undefined;
+}
+
+/** The lab as it is now. @throws LabError if there is none */
+export async function inspectLab(lab: string): Promise<{ state: LabState; nodes: LabNode[] }> {
+  const state = requireLab(lab);
+  const daemons = runningDaemons(lab);
+  const nodes = nodeNumbers(state.nodes).map(async (node): Promise<LabNode> => {
+    const { directory, socket, log } = nodePaths(lab, node);
+    return {
+      ...{ name: nodeName(node), namespace: namespaceName(lab, node), underlayAddress: underlayAddress(node) },
+      ...{ socket, log, daemonPid: daemons.get(directory)?.pid, status: await queryStatus(socket) },
+    };
+  });
+  return { state, nodes: await Promise.all(nodes) };
+}
+
+export function requireLab(lab: string): LabState {
+  const state = readState(lab);
+  if (state === undefined) throw new NoLabError(lab);
+  return state;
+}
+
+/** How many of the lab's other nodes `node` has a tunnel to. */
+export function tunnelsUp(node: LabNode): number {
+  return node.status?.nodes.filter(({ state }) => state === 'up').length ?? 0;
+}

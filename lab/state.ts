@@ -1,0 +1,89 @@
+/**
+ * What a lab must know to be found again: written before anything is made, so that whatever a killed `lab up` left
+ * can be removed. Names of namespaces follow from it, and daemons carry its directory as a mark (processes.ts).
+ */
+import { linkSync, mkdirSync, readFileSync, renameSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
+import * as v from 'valibot';
+import { LabError } from './lab-error.ts';
+import { isRunning } from './processes.ts';
+import { TOPOLOGIES } from './topology.ts';
+import { MAX_NODES, nodeName } from './underlay.ts';
+
+const stateSchema = v.object({
+  topology: v.picklist(TOPOLOGIES),
+  nodes: v.pipe(v.number(), v.integer(), v.minValue(2), v.maxValue(MAX_NODES)),
+  /** The process that makes the lab, or that the lab ends with; none once `lab up` has done its work. */
+  keeper: v.optional(v.object({ pid: v.number(), startTime: v.number() })),
+});
+export type LabState = v.InferOutput<typeof stateSchema>;
+
+export function labDirectory(lab: string): string {
+  return `/run/wiremesh-lab/${lab}`;
+}
+
+/** The files of one node. The directory is also the mark that its daemon carries. */
+export function nodePaths(lab: string, node: number) {
+  const directory = `${labDirectory(lab)}/${nodeName(node)}`;
+  return { directory, socket: `${directory}.sock`, log: `${directory}.log` };
+}
+
+function stateFile(lab: string): string {
+  return `${labDirectory(lab)}/lab.json`;
+}
+
+/** The lab's state, or `undefined` if no such lab is there. */
+export function readState(lab: string): LabState | undefined {
+  let text: string;
+  try {
+    text = readFileSync(stateFile(lab), 'utf8');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
+  try {
+    return v.parse(stateSchema, JSON.parse(text));
+  } catch {
+    throw new LabError(`${stateFile(lab)} is damaged: remove the namespaces by hand ("ip netns"), then the file`);
+  }
+}
+
+/** Writes the state of a new lab. @returns whether there was none; of two that try at once, one gets it */
+export function claimState(lab: string, state: LabState): boolean {
+  mkdirSync(labDirectory(lab), { recursive: true, mode: 0o700 });
+  const draft = writeDraft(lab, state);
+  try {
+    linkSync(draft, stateFile(lab));
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
+    throw error;
+  } finally {
+    rmSync(draft);
+  }
+}
+
+export function writeState(lab: string, state: LabState): void {
+  renameSync(writeDraft(lab, state), stateFile(lab));
+}
+
+function writeDraft(lab: string, state: LabState): string {
+  const draft = `${stateFile(lab)}.${process.pid}`;
+  writeFileSync(draft, JSON.stringify(state), { mode: 0o600 });
+  return draft;
+}
+
+/** Forgets the lab with all its files, and the directory of all labs with the last one. */
+export function removeState(lab: string): void {
+  rmSync(labDirectory(lab), { recursive: true, force: true });
+  try {
+    rmdirSync(dirname(labDirectory(lab)));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOTEMPTY') throw error;
+  }
+}
+
+/** Whether the lab was left behind by a process that was to remove it, or to finish it, and died. */
+export function isAbandoned({ keeper }: LabState): boolean {
+  return keeper !== undefined && !isRunning(keeper);
+}
