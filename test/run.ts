@@ -20,5 +20,5 @@ if (files.length === 0) throw new Error(`no tests below ${process.argv.slice(2).
 
 run({ files, concurrency: 1 })
   .on('test:fail', () => (process.exitCode = 1))
-  .compose(spec)
+  .compose(new spec())
   .pipe(process.stdout);

@@ -6,7 +6,15 @@ import { receiveMessageOnPort, workerData, type MessagePort } from 'node:worker_
 import { chooseAead } from '../crypto/aead.ts';
 import { nodePrimitives } from '../crypto/node.ts';
 import { WiremeshError } from '../error.ts';
-import { EventFd, LinkMonitor, openTun, SocketAddress, type LinkChange, type Tun } from '../linux/index.ts';
+import {
+  EventFd,
+  LinkMonitor,
+  openTun,
+  SocketAddress,
+  SystemCallError,
+  type LinkChange,
+  type Tun,
+} from '../linux/index.ts';
 import { millis, type Millis } from '../machine/index.ts';
 import { Device, type DeviceChange } from '../wireguard/index.ts';
 import { ControlRelay } from './control-relay.ts';
@@ -33,21 +41,21 @@ class DeviceThread {
   readonly #tun: Tun;
   readonly #device: Device;
   readonly #sockets = new Sockets();
-  readonly #links: LinkMonitor;
   readonly #loop: EventLoop;
   readonly #to = new SocketAddress();
   #isUp = false;
 
-  constructor({ options, port, wakeUpFd }: ThreadData) {
+  constructor({ options, port, wakeUpFd }: ThreadData, tun: Tun, links: LinkMonitor) {
     this.#port = port;
+    this.#tun = tun;
     const { aead, name: aeadName, reason: aeadReason } = chooseAead();
-    this.#tun = openTun(options.name);
-    this.#links = new LinkMonitor();
     this.#device = new Device({ primitives: nodePrimitives(aead), unixTime, timing: options.timing ?? {} });
     this.#device.mtu = options.mtu;
     const counters = pathCounters();
     const addresses = new PeerAddresses();
-    const control = new ControlRelay(counters, clock, (datagram, from) => this.#report({ kind: 'datagram', datagram, from }));
+    const control = new ControlRelay(counters, clock, (datagram, from) =>
+      this.#report({ kind: 'datagram', datagram, from }),
+    );
     const shared = { tun: this.#tun, device: this.#device, sockets: this.#sockets, addresses, counters };
     this.#loop = new EventLoop({
       ...shared,
@@ -58,7 +66,7 @@ class DeviceThread {
         toControl: (datagram, from) => control.take(datagram, from),
       }),
       wakeUp: EventFd.of(wakeUpFd),
-      links: this.#links,
+      links,
       clock,
       onWakeUp: (now) => this.#takeCommands(now),
       onLinkChange: (change) => this.#handleLinkChange(change),
@@ -70,10 +78,12 @@ class DeviceThread {
   run(): void {
     try {
       this.#loop.run();
+    } catch (error) {
+      // What the TUN device says when it is deleted may come before the word of the link monitor.
+      if (!(error instanceof SystemCallError && error.errno === 'EBADFD')) throw error;
+      this.#report({ kind: 'interface-removed' });
     } finally {
       this.#sockets.close();
-      this.#links.close();
-      this.#tun.close();
     }
   }
 
@@ -105,7 +115,11 @@ class DeviceThread {
         break;
       case 'state': {
         const { port, fwmark } = this.#sockets;
-        return this.#report({ kind: 'reply', id: command.id, state: { ...this.#device.state(), listenPort: port, fwmark } });
+        return this.#report({
+          kind: 'reply',
+          id: command.id,
+          state: { ...this.#device.state(), listenPort: port, fwmark },
+        });
       }
     }
     this.#report({ kind: 'reply', id: command.id });
@@ -156,9 +170,20 @@ function clonedError(error: unknown): ClonedError {
   return { code: 'DEVICE', message: error instanceof Error ? error.message : String(error) };
 }
 
-const data = workerData as ThreadData;
-try {
-  new DeviceThread(data).run();
-} catch (error) {
-  data.port.postMessage({ kind: 'failed', error: clonedError(error) } satisfies Report);
+function main(data: ThreadData): void {
+  const links = new LinkMonitor();
+  try {
+    const tun = openTun(data.options.name);
+    try {
+      new DeviceThread(data, tun, links).run();
+    } finally {
+      tun.close();
+    }
+  } catch (error) {
+    data.port.postMessage({ kind: 'failed', error: clonedError(error) } satisfies Report);
+  } finally {
+    links.close();
+  }
 }
+
+main(workerData as ThreadData);

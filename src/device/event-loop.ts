@@ -55,7 +55,16 @@ export class EventLoop {
     this.#parts.sockets.open.forEach((socket, place) => this.#epoll.add(socket.fd, SOCKET + place));
   }
 
+  /** Returns when the loop was stopped. */
   run(): void {
+    try {
+      this.#runUntilStopped();
+    } finally {
+      this.#epoll.close();
+    }
+  }
+
+  #runUntilStopped(): void {
     while (!this.#isStopped) {
       const ready = this.#epoll.wait(this.#untilTimeout());
       const now = this.#parts.clock();
@@ -69,7 +78,6 @@ export class EventLoop {
         this.drainOutput();
       }
     }
-    this.#epoll.close();
   }
 
   stop(): void {

@@ -50,14 +50,18 @@ export class RunningDevice {
     });
     const ended = once(worker, 'exit').then(() => undefined);
     const crashed = new Promise<Report>((resolve) => {
-      worker.once('error', (error: Error) => resolve({ kind: 'failed', error: { code: 'DEVICE', message: error.message } }));
+      worker.once('error', (error: Error) =>
+        resolve({ kind: 'failed', error: { code: 'DEVICE', message: error.message } }),
+      );
     });
     const first = await Promise.race([once(port1, 'message').then(([report]) => report as Report), crashed]);
     if (first.kind !== 'started') {
       port1.close();
       await ended;
       wakeUp.close();
-      throw new DeviceError(first.kind === 'failed' ? first.error : { code: 'DEVICE', message: 'the device thread did not start' });
+      throw new DeviceError(
+        first.kind === 'failed' ? first.error : { code: 'DEVICE', message: 'the device thread did not start' },
+      );
     }
     const device = new RunningDevice(first, port1, wakeUp, ended);
     void crashed.then((report) => device.#handle(report));
@@ -86,7 +90,8 @@ export class RunningDevice {
 
   async state(): Promise<DeviceState> {
     const { state } = await this.#ask({ kind: 'state' });
-    if (state === undefined) throw new DeviceError({ code: 'DEVICE', message: 'the device thread answered without a state' });
+    if (state === undefined)
+      throw new DeviceError({ code: 'DEVICE', message: 'the device thread answered without a state' });
     return state;
   }
 

@@ -1,5 +1,5 @@
 import type { IpAddress } from '../inet/index.ts';
-import { openUdpPair, type NativeBuffer, type SocketAddress, type UdpSocket } from '../linux/index.ts';
+import { Epoll, EPOLLOUT, openUdpPair, type NativeBuffer, type SocketAddress, type UdpSocket } from '../linux/index.ts';
 
 /** The UDP sockets of one interface: one for each family, on the same port. */
 export class Sockets {
@@ -55,7 +55,11 @@ export class Sockets {
   /** @returns 0, or the number of the error; where there is no socket of the family, the one for "no such network" */
   send(buffer: NativeBuffer, length: number, segmentSize: number, to: SocketAddress): number {
     for (const socket of this.#sockets) {
-      if (socket.family === to.family) return socket.send(buffer, 0, length, segmentSize, to);
+      if (socket.family !== to.family) continue;
+      const error = socket.send(buffer, 0, length, segmentSize, to);
+      if (error !== EAGAIN) return error;
+      waitUntilWritable(socket);
+      return socket.send(buffer, 0, length, segmentSize, to);
     }
     return ENETUNREACH;
   }
@@ -67,9 +71,26 @@ export class Sockets {
   }
 }
 
+const EAGAIN = 11;
 const ENETUNREACH = 101;
+
+/** Longer than any queue of a network card takes to drain; a link that is stuck must not stop the other peers for ever. */
+const LONGEST_STALL = 20;
+
+/**
+ * Waits until the kernel's send buffer has room. To wait is to slow the applications down, as a wire does; to drop a
+ * train of 64 KiB would cost TCP far more.
+ */
+function waitUntilWritable(socket: UdpSocket): void {
+  const epoll = new Epoll();
+  try {
+    epoll.add(socket.fd, 0, EPOLLOUT);
+    epoll.wait(LONGEST_STALL);
+  } finally {
+    epoll.close();
+  }
+}
 
 function joinOn(sockets: readonly UdpSocket[], group: IpAddress, interfaceIndex: number): void {
   for (const socket of sockets) if (socket.family === group.family) socket.joinGroup(group.bytes, interfaceIndex);
 }
-

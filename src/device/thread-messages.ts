@@ -26,7 +26,12 @@ export interface ClonedError {
 
 /** From the device thread to its owner. */
 export type Report =
-  | { readonly kind: 'started'; readonly interfaceName: string; readonly aeadName: AeadName; readonly aeadReason?: string | undefined }
+  | {
+      readonly kind: 'started';
+      readonly interfaceName: string;
+      readonly aeadName: AeadName;
+      readonly aeadReason?: string | undefined;
+    }
   | { readonly kind: 'reply'; readonly id: number; readonly state?: DeviceState }
   | { readonly kind: 'refused'; readonly id: number; readonly error: ClonedError }
   | { readonly kind: 'datagram'; readonly datagram: Uint8Array; readonly from: Endpoint }

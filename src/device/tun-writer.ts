@@ -1,5 +1,12 @@
 import { NativeBuffer, PieceList, type Tun } from '../linux/index.ts';
-import { Coalescer, MAX_PIECES, REFUSED, VIRTIO_HEADER_BYTES, writeVirtioHeader, type VirtioHeader } from '../packet/index.ts';
+import {
+  Coalescer,
+  MAX_PIECES,
+  REFUSED,
+  VIRTIO_HEADER_BYTES,
+  writeVirtioHeader,
+  emptyVirtioHeader,
+} from '../packet/index.ts';
 import type { PathCounters } from './path-counters.ts';
 
 /**
@@ -10,7 +17,7 @@ export class TunWriter {
   readonly #tun: Tun;
   readonly #counters: PathCounters;
   readonly #coalescer = new Coalescer();
-  readonly #header: VirtioHeader = { flags: 0, gsoType: 0, headerLength: 0, gsoSize: 0, checksumStart: 0, checksumOffset: 0 };
+  readonly #header = emptyVirtioHeader();
   readonly #headerBytes = new NativeBuffer(VIRTIO_HEADER_BYTES);
   readonly #pieces = new PieceList(MAX_PIECES + 1);
 

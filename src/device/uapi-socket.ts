@@ -84,7 +84,10 @@ export class UapiSocket {
       connection.pause();
       void conversation
         .handleLines(lines, (answer) => connection.write(answer))
-        .then(() => connection.resume(), () => connection.destroy());
+        .then(
+          () => connection.resume(),
+          () => connection.destroy(),
+        );
     });
   }
 }

@@ -4,7 +4,15 @@
  * ours everywhere else.
  */
 import { WiremeshError } from '../error.ts';
-import { endpointOf, formatEndpoint, formatPrefix, parseAddress, parseEndpoint, parsePrefix, type Endpoint } from '../inet/index.ts';
+import {
+  endpointOf,
+  formatEndpoint,
+  formatPrefix,
+  parseAddress,
+  parseEndpoint,
+  parsePrefix,
+  type Endpoint,
+} from '../inet/index.ts';
 import type { AllowedIpChange, DeviceChange, DeviceState, PeerChange, PeerState } from '../wireguard/index.ts';
 
 /** A line of a `set` operation that is none. */
