@@ -19,3 +19,7 @@ export * from './ip-batch.ts';
 export * from './link.ts';
 export * from './route.ts';
 export * from './netns.ts';
+export type { Link, LinkAddress } from './rtnetlink.ts';
+export * from './link-monitor.ts';
+export * from './packet-socket.ts';
+export * from './icmp-socket.ts';
