@@ -4,6 +4,7 @@
  */
 import { existsSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { StatusDocument } from '../src/api/index.ts';
 import { endDaemons, queryStatus, runningDaemons, startDaemon } from './daemons.ts';
 import { LabError, NoLabError } from './lab-error.ts';
@@ -67,6 +68,23 @@ export async function startDaemons({ lab, nodes, topology }: LabPlan, signal: Ab
   for (const result of results) if (result.status === 'rejected') throw result.reason;
   signal.throwIfAborted();
   return statuses;
+}
+
+/** Waits until every node has a tunnel to every other. @throws LabError that says who is alone, after `timeoutMs` */
+export async function waitForTunnels(lab: string, timeoutMs: number, signal?: AbortSignal): Promise<void> {
+  const deadline = performance.now() + timeoutMs;
+  for (;;) {
+    signal?.throwIfAborted();
+    const { nodes } = await inspectLab(lab);
+    const others = nodes.length - 1;
+    const behind = nodes.filter((node) => tunnelsUp(node) < others);
+    if (behind.length === 0) return;
+    if (performance.now() > deadline) {
+      const counts = behind.map((node) => `${node.name} has ${tunnelsUp(node)} of ${others}`);
+      throw new LabError(`not all tunnels came up in ${timeoutMs / 1000} s: ${counts.join(', ')}`);
+    }
+    await delay(200);
+  }
 }
 
 /** Lets the lab live on without this process. */
