@@ -1,0 +1,87 @@
+import { addressFromBytes, prefixOf, type Prefix } from '../inet/index.ts';
+import { PrefixTrie } from './prefix-trie.ts';
+
+/** Where addresses lie in the fixed headers of IPv4 (RFC 791) and IPv6 (RFC 8200). */
+const IPV4 = { source: 12, destination: 16 } as const;
+const IPV6 = { source: 8, destination: 24 } as const;
+
+/**
+ * Cryptokey routing (whitepaper §2): which peer a packet goes to, and which peer it may come from. A prefix belongs to one owner; the
+ * longest prefix that covers an address decides.
+ */
+export class AllowedIps<Owner> {
+  readonly #ipv4 = new PrefixTrie<Owner>(1);
+  readonly #ipv6 = new PrefixTrie<Owner>(4);
+  /** In the order in which they were added, for listing: twice the node, plus 1 for IPv6. */
+  readonly #nodesByOwner = new Map<Owner, Set<number>>();
+  /** The address that is being looked for, as big-endian words. Kept, because a lookup allocates nothing. */
+  readonly #address = new Int32Array(4);
+
+  /** Adds `prefix`, taking it from whoever has it now. */
+  add(prefix: Prefix, owner: Owner): void {
+    const { trie, length } = this.#locate(prefix);
+    const known = trie.find(this.#address, length);
+    const previous = trie.owner(known);
+    if (previous === owner) return;
+    if (previous !== undefined) this.#nodesByOwner.get(previous)!.delete(nodeId(prefix, known));
+    const node = trie.set(this.#address, length, owner);
+    const nodes = this.#nodesByOwner.get(owner) ?? new Set();
+    this.#nodesByOwner.set(owner, nodes.add(nodeId(prefix, node)));
+  }
+
+  /** Takes `prefix` away, if it belongs to `owner`. */
+  remove(prefix: Prefix, owner: Owner): void {
+    const { trie, length } = this.#locate(prefix);
+    const node = trie.find(this.#address, length);
+    if (trie.owner(node) !== owner) return;
+    this.#nodesByOwner.get(owner)!.delete(nodeId(prefix, node));
+    trie.delete(this.#address, length);
+  }
+
+  removeAll(owner: Owner): void {
+    for (const prefix of this.list(owner)) this.remove(prefix, owner);
+    this.#nodesByOwner.delete(owner);
+  }
+
+  list(owner: Owner): Prefix[] {
+    return Array.from(this.#nodesByOwner.get(owner) ?? [], (id) => {
+      const { bytes, length } = (id & 1 ? this.#ipv6 : this.#ipv4).prefix(id >>> 1);
+      return prefixOf(addressFromBytes(bytes), length);
+    });
+  }
+
+  /** Who the IP packet at `offset` goes to. Reads its fixed header and allocates nothing. */
+  lookupDestination(buffer: Uint8Array, offset: number): Owner | undefined {
+    return this.#lookup(buffer, offset, IPV4.destination, IPV6.destination);
+  }
+
+  /** Who the IP packet at `offset` must have come from. Reads its fixed header and allocates nothing. */
+  lookupSource(buffer: Uint8Array, offset: number): Owner | undefined {
+    return this.#lookup(buffer, offset, IPV4.source, IPV6.source);
+  }
+
+  #lookup(buffer: Uint8Array, offset: number, ipv4: number, ipv6: number): Owner | undefined {
+    const version = buffer[offset] >>> 4;
+    if (version === 4) {
+      this.#address[0] = readWord(buffer, offset + ipv4);
+      return this.#ipv4.lookup(this.#address);
+    }
+    if (version !== 6) return undefined;
+    for (let i = 0; i < 4; i++) this.#address[i] = readWord(buffer, offset + ipv6 + 4 * i);
+    return this.#ipv6.lookup(this.#address);
+  }
+
+  #locate({ address, length }: Prefix): { trie: PrefixTrie<Owner>; length: number } {
+    const { bytes } = address;
+    for (let i = 0; 4 * i < bytes.length; i++) this.#address[i] = readWord(bytes, 4 * i);
+    return { trie: address.family === 4 ? this.#ipv4 : this.#ipv6, length };
+  }
+}
+
+function nodeId(prefix: Prefix, node: number): number {
+  return 2 * node + (prefix.address.family === 6 ? 1 : 0);
+}
+
+function readWord(bytes: Uint8Array, at: number): number {
+  return (bytes[at] << 24) | (bytes[at + 1] << 16) | (bytes[at + 2] << 8) | bytes[at + 3];
+}
