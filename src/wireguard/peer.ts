@@ -1,0 +1,396 @@
+import type { KeyPair, Primitives } from '../crypto/primitives.ts';
+import type { Endpoint } from '../inet/index.ts';
+import { after, millis, seconds, type Millis } from '../machine/index.ts';
+import { INITIATION_INTERVAL, KEY_LENGTH, RETRANSMISSION_JITTER, TAG, type Timing } from './constants.ts';
+import { CookieGenerator } from './cookie.ts';
+import type { DropCounts, Dropped } from './drop-reason.ts';
+import {
+  authenticateInitiation,
+  consumeResponse,
+  createInitiation,
+  createResponse,
+  wipeInitiation,
+  type InitiationSent,
+  type OpenedInitiation,
+  type SessionKeys,
+} from './handshake.ts';
+import type { IndexTable } from './index-table.ts';
+import { KeypairOf, Keypairs, maySeal, mustRekeyOnReceive, mustRekeyOnSend } from './keypair.ts';
+import type { CookieReply, HandshakeResponse } from './messages.ts';
+import { StagedPackets } from './staged-packets.ts';
+import { PeerTimers, type PeerTimer } from './timers.ts';
+import { isLater, TIMESTAMP_GRANULARITY, TIMESTAMP_LENGTH, timestampAt } from './timestamp.ts';
+import { paddedLength, sealTransportData, TRANSPORT_HEADER } from './transport.ts';
+
+export type Keypair = KeypairOf<Peer>;
+
+/** What a device asks of its owner. The owner of a `datagram` or `packet` is whoever takes it. */
+export type DeviceOutput =
+  | { readonly kind: 'send'; readonly datagram: Uint8Array; readonly to: Endpoint; readonly peer: Peer | undefined }
+  | { readonly kind: 'deliver'; readonly packet: Uint8Array; readonly peer: Peer }
+  | { readonly kind: 'handshake-complete'; readonly peer: Peer }
+  | { readonly kind: 'handshake-abandoned'; readonly peer: Peer };
+
+/** What a peer needs of its device. */
+export interface PeerHost {
+  readonly primitives: Primitives;
+  readonly timing: Timing;
+  readonly unixTime: () => Millis;
+  /** The static key; without one there are no handshakes. */
+  readonly local: KeyPair | undefined;
+  readonly mtu: number;
+  readonly indices: IndexTable<Peer, Keypair>;
+  readonly drops: DropCounts;
+  emit(output: DeviceOutput): void;
+  /** When the peer's `handleTimeout` is wanted. */
+  schedule(peer: Peer, at: Millis | undefined): void;
+}
+
+/** The initiator's side of a handshake that is not over: `sent` is missing while REKEY_TIMEOUT holds it back. */
+type Attempt =
+  | { readonly state: 'idle' }
+  | { readonly state: 'waiting'; readonly startedAt: Millis }
+  | { readonly state: 'initiation-sent'; readonly startedAt: Millis; readonly sent: InitiationSent };
+
+const IDLE: Attempt = { state: 'idle' };
+
+/** One peer of a device: its sessions, its handshakes, the packets that wait for one, its timers (whitepaper §6). */
+export class Peer {
+  readonly publicKey: Uint8Array;
+  endpoint: Endpoint | undefined;
+  /** Of all messages of the protocol, without IP and UDP headers. */
+  txBytes = 0;
+  rxBytes = 0;
+  /** Unix time of the last handshake that this side knows to be complete. */
+  lastHandshakeAt: Millis | undefined;
+  /** All zeros stand for none (whitepaper §5.2). */
+  presharedKey = new Uint8Array(KEY_LENGTH);
+
+  readonly #host: PeerHost;
+  readonly #cookies: CookieGenerator;
+  readonly #timers: PeerTimers;
+  readonly #keypairs: Keypairs<Peer>;
+  readonly #staged = new StagedPackets();
+  #attempt = IDLE;
+  /** DH(S_i, S_r) with the device's key, once it was needed. */
+  #staticStatic: Uint8Array | undefined;
+  #greatestTimestamp = new Uint8Array(TIMESTAMP_LENGTH);
+  #initiationReceivedAt = millis(-Infinity);
+  #initiationSentAt = millis(-Infinity);
+  /** Unix time of the last timestamp sent. */
+  #timestampSentAt = millis(-Infinity);
+
+  constructor(host: PeerHost, publicKey: Uint8Array) {
+    this.publicKey = publicKey.slice();
+    this.#host = host;
+    this.#cookies = new CookieGenerator(host.primitives, this.publicKey, host.timing.cookieLifetime);
+    this.#timers = new PeerTimers(host.timing);
+    this.#keypairs = new Keypairs((keypair) => host.indices.remove(keypair.localIndex));
+  }
+
+  // Configuration
+
+  /** In seconds; 0 is off. */
+  get persistentKeepalive(): number {
+    return this.#timers.persistentKeepalive / 1000;
+  }
+
+  set persistentKeepalive(interval: number) {
+    this.#timers.persistentKeepalive = seconds(interval);
+    this.#schedule();
+  }
+
+  /** To be called when there may be a reason to speak that was none before: a key, an endpoint, an interval. */
+  start(now: Millis): void {
+    if (this.#host.local === undefined || this.endpoint === undefined) return;
+    if (this.#timers.persistentKeepalive > 0) {
+      this.#timers.restartPersistentKeepalive(now);
+      this.#sendKeepalive(now);
+    } else if (this.#staged.length > 0) {
+      this.#initiate(now);
+    }
+    this.#schedule();
+  }
+
+  /** Forgets all secrets, because the device's key changed or the peer is removed. Staged packets stay. */
+  reset(): void {
+    this.#endAttempt();
+    this.#keypairs.destroyAll();
+    this.#staticStatic?.fill(0);
+    this.#staticStatic = undefined;
+    this.#initiationSentAt = millis(-Infinity);
+    this.#timers.stopAll();
+    this.#schedule();
+  }
+
+  // Handshake
+
+  /** Takes in an initiation that claims to be of this peer, and answers it. @returns why not, with nothing changed */
+  handleInitiation(opened: OpenedInitiation, from: Endpoint, now: Millis): Dropped | undefined {
+    const { primitives, indices } = this.#host;
+    const staticStatic = this.#sharedSecret();
+    if (staticStatic === undefined) return { drop: 'zero-shared-secret' };
+    const authenticated = authenticateInitiation(opened, staticStatic);
+    if ('drop' in authenticated) return authenticated;
+    if (!isLater(authenticated.timestamp, this.#greatestTimestamp)) return { drop: 'stale-timestamp' };
+    if (now - this.#initiationReceivedAt < INITIATION_INTERVAL) return { drop: 'initiation-flood' };
+
+    const localIndex = indices.allocate(this);
+    const fresh = { ephemeral: this.#newEphemeral(), localIndex };
+    const response = createResponse(primitives, opened, this.presharedKey, fresh);
+    if ('drop' in response) {
+      indices.remove(localIndex);
+      return response;
+    }
+    this.#greatestTimestamp.set(authenticated.timestamp);
+    this.#initiationReceivedAt = now;
+    this.#addKeypair(response.keys, { role: 'responder', localIndex, remoteIndex: opened.message.sender }, now);
+    this.endpoint = from;
+    this.#timers.authenticatedReceived(now);
+    this.#sendHandshake(response.datagram, from, now);
+    this.#schedule();
+    return undefined;
+  }
+
+  /** Takes in the response to an initiation. @returns why not, with nothing changed */
+  handleResponse(message: HandshakeResponse, from: Endpoint, now: Millis): Dropped | undefined {
+    const { primitives, local } = this.#host;
+    const attempt = this.#attempt;
+    if (local === undefined || attempt.state !== 'initiation-sent' || attempt.sent.localIndex !== message.receiver) {
+      return { drop: 'unknown-index' };
+    }
+    const keys = consumeResponse(primitives, local, attempt.sent, { message, presharedKey: this.presharedKey });
+    if ('drop' in keys) return keys;
+
+    const session = { role: 'initiator', localIndex: message.receiver, remoteIndex: message.sender } as const;
+    this.#addKeypair(keys, session, now);
+    wipeInitiation(attempt.sent);
+    this.#attempt = IDLE;
+    this.endpoint = from;
+    this.#timers.authenticatedReceived(now);
+    this.#handshakeComplete();
+    // The responder may not send before it has heard something on the new keypair (§6.3).
+    if (this.#staged.length > 0) this.#flush(now);
+    else this.#sendKeepalive(now);
+    this.#schedule();
+    return undefined;
+  }
+
+  /** Keeps the cookie for the next handshake message; retransmission comes in its own time (§6.6). */
+  handleCookieReply(reply: CookieReply, now: Millis): Dropped | undefined {
+    return this.#cookies.consumeReply(reply, now) ? undefined : { drop: 'invalid-cookie-reply' };
+  }
+
+  // Data
+
+  /** The keypair to seal with, or `undefined`: then `stage` a copy of the packet. */
+  sendingKeypair(now: Millis): Keypair | undefined {
+    const { current } = this.#keypairs;
+    return current !== undefined && maySeal(current, now) ? current : undefined;
+  }
+
+  /** Keeps a copy of `packet` until there is a keypair, and sees to it that a handshake runs. */
+  stage(packet: Uint8Array, now: Millis): void {
+    if (this.endpoint === undefined) {
+      this.#host.drops['no-endpoint']++;
+      return;
+    }
+    if (!this.#staged.push(packet.slice())) this.#host.drops['staged-too-many']++;
+    this.#flush(now);
+    this.#schedule();
+  }
+
+  /** Sends `packet`, or stages it. */
+  send(packet: Uint8Array, now: Millis): void {
+    const keypair = this.sendingKeypair(now);
+    if (keypair === undefined) this.stage(packet, now);
+    else this.#seal(keypair, packet, now);
+  }
+
+  /** To be called when `packets` with payload (0: a keepalive), `bytes` on the wire, have been sent with `keypair`. */
+  afterSending(keypair: Keypair, packets: number, bytes: number, now: Millis): void {
+    this.txBytes += bytes;
+    if (keypair.destroyed) return;
+    this.#timers.authenticatedSent(now);
+    if (packets > 0) this.#timers.dataSent(now);
+    if (mustRekeyOnSend(keypair, this.#host.timing, now)) this.#initiate(now);
+    this.#schedule();
+  }
+
+  /**
+   * To be called when messages of `keypair` have been authenticated: `packets` with payload (0: keepalives only), `bytes` on the
+   * wire. `from` is absent if it is the endpoint that is known.
+   */
+  afterReceiving(
+    keypair: Keypair,
+    batch: { readonly packets: number; readonly bytes: number },
+    from: Endpoint | undefined,
+    now: Millis,
+  ): void {
+    this.rxBytes += batch.bytes;
+    if (keypair.destroyed) return;
+    if (from !== undefined) this.endpoint = from;
+    this.#timers.authenticatedReceived(now);
+    if (batch.packets > 0) this.#timers.dataReceived(now);
+    if (this.#keypairs.confirm(keypair)) {
+      this.#endAttempt();
+      this.#handshakeComplete();
+      if (this.#staged.length > 0) this.#flush(now);
+    }
+    if (mustRekeyOnReceive(keypair, this.#host.timing, now)) this.#initiate(now);
+    this.#schedule();
+  }
+
+  handleTimeout(now: Millis): void {
+    for (let timer = this.#timers.expired(now); timer !== undefined; timer = this.#timers.expired(now)) {
+      this.#expire(timer, now);
+    }
+    this.#schedule();
+  }
+
+  #expire(timer: PeerTimer, now: Millis): void {
+    switch (timer) {
+      case 'retransmitHandshake':
+        return this.#retransmit(now);
+      case 'newHandshake':
+        return this.#initiate(now);
+      case 'sendKeepalive':
+        return this.#sendKeepalive(now);
+      case 'persistentKeepalive':
+        this.#timers.restartPersistentKeepalive(now);
+        return this.#sendKeepalive(now);
+      case 'expireKeypairs':
+        return this.#timers.expireKeypairsAt(this.#keypairs.expire(now));
+    }
+  }
+
+  /** Starts a handshake unless one runs; at most one initiation in REKEY_TIMEOUT (§6.2). */
+  #initiate(now: Millis): void {
+    if (this.#attempt.state !== 'idle' || this.endpoint === undefined || this.#host.local === undefined) return;
+    const earliest = after(this.#initiationSentAt, this.#host.timing.rekeyTimeout);
+    this.#attempt = { state: 'waiting', startedAt: now };
+    if (now < earliest) this.#timers.retransmitHandshakeAt(earliest);
+    else this.#sendInitiation(now, now);
+  }
+
+  #retransmit(now: Millis): void {
+    if (this.#attempt.state === 'idle') return;
+    const { startedAt } = this.#attempt;
+    if (now - startedAt < this.#host.timing.rekeyAttemptTime) return this.#sendInitiation(startedAt, now);
+    this.#abandonAttempt();
+  }
+
+  #sendInitiation(startedAt: Millis, now: Millis): void {
+    const { primitives, local, indices, timing, unixTime } = this.#host;
+    const staticStatic = this.#sharedSecret();
+    if (local === undefined || this.endpoint === undefined || staticStatic === undefined) return this.#abandonAttempt();
+    this.#endAttempt();
+    // A clock that was set back would have the peer ignore us until it has caught up.
+    this.#timestampSentAt = millis(Math.max(unixTime(), this.#timestampSentAt + TIMESTAMP_GRANULARITY));
+    const localIndex = indices.allocate(this);
+    const timestamp = timestampAt(this.#timestampSentAt);
+    const remote = { publicKey: this.publicKey, staticStatic };
+    const fresh = { ephemeral: this.#newEphemeral(), localIndex, timestamp };
+    const initiation = createInitiation(primitives, local, remote, fresh);
+    if ('drop' in initiation) {
+      indices.remove(localIndex);
+      return this.#abandonAttempt();
+    }
+    this.#attempt = { state: 'initiation-sent', startedAt, sent: initiation.sent };
+    this.#initiationSentAt = now;
+    this.#timers.retransmitHandshakeAt(after(now, millis(timing.rekeyTimeout + this.#jitter())));
+    this.#sendHandshake(initiation.datagram, this.endpoint, now);
+  }
+
+  /** Nobody answered in REKEY_ATTEMPT_TIME, or nobody could (§6.4). */
+  #abandonAttempt(): void {
+    this.#endAttempt();
+    this.#timers.handshakeAbandoned();
+    this.#host.drops['handshake-abandoned'] += this.#staged.length;
+    this.#staged.clear();
+    this.#host.emit({ kind: 'handshake-abandoned', peer: this });
+  }
+
+  #endAttempt(): void {
+    if (this.#attempt.state === 'initiation-sent') {
+      this.#host.indices.remove(this.#attempt.sent.localIndex);
+      wipeInitiation(this.#attempt.sent);
+    }
+    this.#attempt = IDLE;
+  }
+
+  #handshakeComplete(): void {
+    this.lastHandshakeAt = this.#host.unixTime();
+    this.#timers.handshakeOver();
+    this.#host.emit({ kind: 'handshake-complete', peer: this });
+  }
+
+  #addKeypair(
+    keys: SessionKeys,
+    session: { readonly role: 'initiator' | 'responder'; readonly localIndex: number; readonly remoteIndex: number },
+    now: Millis,
+  ): void {
+    const { primitives, timing, indices } = this.#host;
+    const expiresAt = after(now, timing.rejectAfterTime);
+    const keypair = new KeypairOf<Peer>(primitives, keys, { ...session, peer: this, createdAt: now, expiresAt });
+    this.#keypairs.add(keypair);
+    indices.promote(session.localIndex, keypair);
+    this.#timers.expireKeypairsAt(this.#keypairs.expire(now));
+  }
+
+  /** Sends what is staged, or sees to it that a handshake runs. */
+  #flush(now: Millis): void {
+    while (this.#staged.length > 0) {
+      const keypair = this.sendingKeypair(now);
+      if (keypair === undefined) {
+        // A packet that wants to be sent begins the attempt's time anew (§6.4).
+        if (this.#attempt.state !== 'idle') this.#attempt = { ...this.#attempt, startedAt: now };
+        return this.#initiate(now);
+      }
+      this.#seal(keypair, this.#staged.shift()!, now);
+    }
+  }
+
+  #sendKeepalive(now: Millis): void {
+    const keypair = this.sendingKeypair(now);
+    if (keypair === undefined) this.#initiate(now);
+    else this.#seal(keypair, new Uint8Array(0), now);
+  }
+
+  #seal(keypair: Keypair, packet: Uint8Array, now: Millis): void {
+    const { mtu } = this.#host;
+    const datagram = new Uint8Array(TRANSPORT_HEADER + paddedLength(packet.length, mtu) + TAG);
+    datagram.set(packet, TRANSPORT_HEADER);
+    sealTransportData(keypair, datagram, 0, packet.length, mtu);
+    if (this.endpoint !== undefined) this.#host.emit({ kind: 'send', datagram, to: this.endpoint, peer: this });
+    this.afterSending(keypair, packet.length > 0 ? 1 : 0, datagram.length, now);
+  }
+
+  #sendHandshake(datagram: Uint8Array, to: Endpoint, now: Millis): void {
+    this.#cookies.addMacs(datagram, now);
+    this.txBytes += datagram.length;
+    this.#timers.authenticatedSent(now);
+    this.#host.emit({ kind: 'send', datagram, to, peer: this });
+  }
+
+  #sharedSecret(): Uint8Array | undefined {
+    const { primitives, local } = this.#host;
+    if (local !== undefined) this.#staticStatic ??= primitives.sharedSecret(local.privateKey, this.publicKey);
+    return this.#staticStatic;
+  }
+
+  #newEphemeral(): KeyPair {
+    const { primitives } = this.#host;
+    const privateKey = primitives.randomBytes(KEY_LENGTH);
+    return { privateKey, publicKey: primitives.publicKey(privateKey) };
+  }
+
+  #jitter(): number {
+    const [high, low] = this.#host.primitives.randomBytes(2);
+    return Math.floor((((high << 8) | low) / 0x1_0000) * RETRANSMISSION_JITTER);
+  }
+
+  #schedule(): void {
+    this.#host.schedule(this, this.#timers.next());
+  }
+}
