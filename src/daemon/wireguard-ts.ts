@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { Command, CommanderError } from 'commander';
 import { RunningDevice, UAPI_DIRECTORY, UapiSocket, type DeviceEvent } from '../device/index.ts';
 import { WiremeshError } from '../error.ts';
-import { listLinks } from '../linux/index.ts';
+import { listLinks, runIpBatch, setMtu } from '../linux/index.ts';
 import type { Timing } from '../wireguard/index.ts';
 import { version } from './version.ts';
 
@@ -77,10 +77,12 @@ async function serve(name: string): Promise<void> {
   const device = await RunningDevice.start({ name, mtu: DEFAULT_MTU, timing: testTiming() });
   try {
     const ended = endOf(device, log);
+    await runIpBatch([setMtu(device.interfaceName, DEFAULT_MTU)]);
     const path = join(UAPI_DIRECTORY, `${device.interfaceName}.sock`);
     const uapi = await UapiSocket.listen(path, device, interfaceIndex);
     log('verbose', `device started, transport encryption by ${device.aeadName}, UAPI on ${path}`);
-    if (device.aeadReason !== undefined) log('error', `the slower transport encryption is in use: ${device.aeadReason}`);
+    if (device.aeadReason !== undefined)
+      log('error', `the slower transport encryption is in use: ${device.aeadReason}`);
     tellStarter({ ready: true });
     log('verbose', await ended);
     await uapi.close();
@@ -133,7 +135,8 @@ function logLevel(): number {
 function logger(name: string): Log {
   const wanted = logLevel();
   return (level, text) => {
-    if (LEVELS[level] <= wanted) process.stdout.write(`${level.toUpperCase()}: (${name}) ${new Date().toISOString()} ${text}\n`);
+    if (LEVELS[level] <= wanted)
+      process.stdout.write(`${level.toUpperCase()}: (${name}) ${new Date().toISOString()} ${text}\n`);
   };
 }
 
@@ -141,5 +144,7 @@ function logger(name: string): Log {
 function testTiming(): Partial<Timing> | undefined {
   const text = process.env.WIREGUARD_TS_TEST_TIMING;
   if (text === undefined) return undefined;
-  return Object.fromEntries(text.split(',').map((entry) => [entry.split('=')[0], Number(entry.split('=')[1])])) as Partial<Timing>;
+  return Object.fromEntries(
+    text.split(',').map((entry) => [entry.split('=')[0], Number(entry.split('=')[1])]),
+  ) as Partial<Timing>;
 }

@@ -115,7 +115,7 @@ class Conversation {
   #begin(line: string): void {
     if (line === 'get=1') this.#operation = 'get';
     else if (line === 'set=1') this.#operation = new SetOperation(this.#resolveZone);
-    else throw new UapiSyntaxError(line.slice(0, 40));
+    else throw new UapiSyntaxError();
   }
 
   #continue(line: string): void {

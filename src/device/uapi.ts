@@ -15,12 +15,11 @@ import {
 } from '../inet/index.ts';
 import type { AllowedIpChange, DeviceChange, DeviceState, PeerChange, PeerState } from '../wireguard/index.ts';
 
-/** A line of a `set` operation that is none. */
+/** A line that is none of the protocol's. It is not repeated: its value may be a secret. */
 export class UapiSyntaxError extends WiremeshError {
   readonly code = 'UAPI_SYNTAX';
-  /** `key` is ours to repeat; a value may be a secret and is not. */
-  constructor(key: string) {
-    super(`the value of "${key}" is not valid, or the key is not known at this place`);
+  constructor() {
+    super('a line of the configuration protocol has an unknown key or a value that is not valid');
   }
 }
 
@@ -30,27 +29,26 @@ type PeerDraft = Writable<Omit<PeerChange, 'allowedIps'>> & { allowedIps: Allowe
 /** Interface index of a name, for the zone of a link-local endpoint; `undefined` if there is none. */
 export type ResolveZone = (name: string) => number | undefined;
 
-const DEVICE_KEYS: Record<string, (change: Writable<DeviceChange>, value: string) => boolean> = {
-  private_key: (change, value) => (change.privateKey = readKey(value)) !== undefined,
-  listen_port: (change, value) => (change.listenPort = readNumber(value, 65_535)) !== undefined,
-  fwmark: (change, value) => (change.fwmark = readNumber(value, 0xffff_ffff)) !== undefined,
-  replace_peers: (change, value) => (change.replacePeers = readTrue(value)) !== undefined,
+const DEVICE_KEYS: Record<string, (change: Writable<DeviceChange>, value: string) => void> = {
+  private_key: (change, value) => (change.privateKey = readKey(value)),
+  listen_port: (change, value) => (change.listenPort = readNumber(value, 65_535)),
+  fwmark: (change, value) => (change.fwmark = readNumber(value, 0xffff_ffff)),
+  replace_peers: (change, value) => (change.replacePeers = readTrue(value)),
 };
 
-const PEER_KEYS: Record<string, (peer: PeerDraft, value: string, zone: ResolveZone) => boolean> = {
-  remove: (peer, value) => (peer.remove = readTrue(value)) !== undefined,
-  update_only: (peer, value) => (peer.updateOnly = readTrue(value)) !== undefined,
-  preshared_key: (peer, value) => (peer.presharedKey = readKey(value)) !== undefined,
-  endpoint: (peer, value, zone) => (peer.endpoint = readEndpoint(value, zone)) !== undefined,
-  persistent_keepalive_interval: (peer, value) => (peer.persistentKeepalive = readNumber(value, 65_535)) !== undefined,
-  replace_allowed_ips: (peer, value) => (peer.replaceAllowedIps = readTrue(value)) !== undefined,
+const PEER_KEYS: Record<string, (peer: PeerDraft, value: string, zone: ResolveZone) => void> = {
+  remove: (peer, value) => (peer.remove = readTrue(value)),
+  update_only: (peer, value) => (peer.updateOnly = readTrue(value)),
+  preshared_key: (peer, value) => (peer.presharedKey = readKey(value)),
+  endpoint: (peer, value, zone) => (peer.endpoint = required(readEndpoint(value, zone))),
+  persistent_keepalive_interval: (peer, value) => (peer.persistentKeepalive = readNumber(value, 65_535)),
+  replace_allowed_ips: (peer, value) => (peer.replaceAllowedIps = readTrue(value)),
   allowed_ip: (peer, value) => {
     const remove = value.startsWith('-');
-    const prefix = parsePrefix(value.slice(remove || value.startsWith('+') ? 1 : 0));
-    if (prefix !== undefined) peer.allowedIps.push(remove ? { prefix, remove } : { prefix });
-    return prefix !== undefined;
+    const prefix = required(parsePrefix(value.slice(remove || value.startsWith('+') ? 1 : 0)));
+    peer.allowedIps.push(remove ? { prefix, remove } : { prefix });
   },
-  protocol_version: (_peer, value) => value === '1',
+  protocol_version: (_peer, value) => required(value === '1' ? value : undefined),
 };
 
 /** Reads the lines of one `set` operation, line by line. */
@@ -68,24 +66,15 @@ export class SetOperation {
     const equals = line.indexOf('=');
     const key = line.slice(0, Math.max(0, equals));
     const value = line.slice(equals + 1);
-    if (!this.#take(key, value)) throw new UapiSyntaxError(key.slice(0, 40));
+    const peer = this.#peers.at(-1);
+    if (key === 'public_key') this.#peers.push({ publicKey: readKey(value), allowedIps: [] });
+    // What belongs to the device stands before the first peer.
+    else if (peer === undefined) lookUp(DEVICE_KEYS, key)(this.#change, value);
+    else lookUp(PEER_KEYS, key)(peer, value, this.#resolveZone);
   }
 
   change(): DeviceChange {
     return this.#peers.length === 0 ? this.#change : { ...this.#change, peers: this.#peers };
-  }
-
-  #take(key: string, value: string): boolean {
-    if (key === 'public_key') {
-      const publicKey = readKey(value);
-      if (publicKey === undefined) return false;
-      this.#peers.push({ publicKey, allowedIps: [] });
-      return true;
-    }
-    const peer = this.#peers.at(-1);
-    // What belongs to the device stands before the first peer.
-    if (peer === undefined) return Object.hasOwn(DEVICE_KEYS, key) && DEVICE_KEYS[key](this.#change, value);
-    return Object.hasOwn(PEER_KEYS, key) && PEER_KEYS[key](peer, value, this.#resolveZone);
   }
 }
 
@@ -113,19 +102,27 @@ function pushPeer(lines: string[], peer: PeerState): void {
   for (const prefix of peer.allowedIps) lines.push(`allowed_ip=${formatPrefix(prefix)}`);
 }
 
-function readKey(text: string): Uint8Array | undefined {
-  return /^[0-9a-fA-F]{64}$/.test(text) ? Uint8Array.from(Buffer.from(text, 'hex')) : undefined;
+function required<T>(value: T | null | undefined): T {
+  if (value === null || value === undefined) throw new UapiSyntaxError();
+  return value;
 }
 
-function readNumber(text: string, max: number): number | undefined {
-  if (!/^(\d{1,10}|0x[0-9a-fA-F]{1,8})$/.test(text)) return undefined;
-  const value = Number(text);
-  return value <= max ? value : undefined;
+function lookUp<T>(table: Record<string, T>, key: string): T {
+  return required(Object.hasOwn(table, key) ? table[key] : undefined);
+}
+
+function readKey(text: string): Uint8Array {
+  return Uint8Array.from(Buffer.from(required(/^[0-9a-fA-F]{64}$/.exec(text))[0], 'hex'));
+}
+
+function readNumber(text: string, max: number): number {
+  const value = Number(required(/^(\d{1,10}|0x[0-9a-fA-F]{1,8})$/.exec(text))[0]);
+  return required(value <= max ? value : undefined);
 }
 
 /** The flags of this protocol know no other value. */
-function readTrue(text: string): true | undefined {
-  return text === 'true' ? true : undefined;
+function readTrue(text: string): true {
+  return required(text === 'true' ? true : undefined);
 }
 
 function readEndpoint(text: string, resolveZone: ResolveZone): Endpoint | undefined {

@@ -4,6 +4,9 @@
  */
 import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { promisify } from 'node:util';
 
 const execFileAsync = promisify(execFile);
@@ -30,16 +33,12 @@ export class Host {
   }
 
   /** Runs a command to its end. Rejects with what it wrote if its exit code is not 0. */
-  async run(
-    argv: readonly string[],
-    options: { input?: string; env?: NodeJS.ProcessEnv; timeout?: number } = {},
-  ): Promise<string> {
+  async run(argv: readonly string[], options: { env?: NodeJS.ProcessEnv; timeout?: number } = {}): Promise<string> {
     const running = execFileAsync('ip', ['netns', 'exec', this.name, ...argv], {
       env: { ...process.env, ...options.env },
       timeout: options.timeout ?? 60_000,
       maxBuffer: 64 << 20,
     });
-    if (options.input !== undefined) running.child.stdin?.end(options.input);
     try {
       return (await running).stdout;
     } catch (error) {
@@ -84,6 +83,21 @@ export async function twoHosts(options: { mtu?: number } = {}): Promise<[Host, H
     await host.ip('link', 'set', 'eth0', 'mtu', String(options.mtu ?? 1500), 'up');
   }
   return hosts;
+}
+
+/**
+ * Has `use` work with a file that holds `text` and that only root can read. (A child's standard input is a socket in
+ * Node, which `wg` cannot open by the name of /dev/stdin.)
+ */
+export async function withFile<T>(text: string, use: (path: string) => Promise<T>): Promise<T> {
+  const folder = mkdtempSync(join(tmpdir(), 'wiremesh-test-'));
+  try {
+    const path = join(folder, 'file.conf');
+    writeFileSync(path, text, { mode: 0o600 });
+    return await use(path);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 }
 
 /** Waits until `isSo` answers true. Rejects, saying `what`, when it does not within `timeout` milliseconds. */

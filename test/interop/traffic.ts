@@ -15,8 +15,6 @@ export async function ping(
 
 export interface Iperf3Options {
   readonly seconds?: number;
-  /** In place of a time, as iperf3 takes it: `20M`. */
-  readonly bytes?: string;
   /** The server sends. */
   readonly reverse?: boolean;
 }
@@ -41,8 +39,15 @@ export async function iperf3(
       listener.stdout?.on('data', (chunk: Buffer) => chunk.includes('listening') && resolve());
       listener.once('exit', (code) => reject(new Error(`the iperf3 server ended with ${code}`)));
     });
-    const amount = options.bytes === undefined ? ['-t', String(options.seconds ?? 5)] : ['-n', options.bytes];
-    const output = await client.run(['iperf3', '-J', '-c', address, ...amount, ...(options.reverse ? ['-R'] : [])]);
+    const output = await client.run([
+      'iperf3',
+      '-J',
+      '-c',
+      address,
+      '-t',
+      String(options.seconds ?? 5),
+      ...(options.reverse ? ['-R'] : []),
+    ]);
     const report = JSON.parse(output) as Iperf3Report;
     return {
       receivedBytes: report.end.sum_received.bytes,

@@ -2,7 +2,7 @@
 import { execFileSync, type ChildProcess } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { end, until, type Host } from './hosts.ts';
+import { end, until, withFile, type Host } from './hosts.ts';
 
 export const WIREGUARD_TS = fileURLToPath(new URL('../../bin/wireguard-ts.js', import.meta.url));
 
@@ -57,9 +57,9 @@ async function startEnd(host: Host, index: 1 | 2, options: TunnelOptions): Promi
   const privateKey = execFileSync('wg', ['genkey'], { encoding: 'utf8' }).trim();
   const publicKey = execFileSync('wg', ['pubkey'], { encoding: 'utf8', input: privateKey }).trim();
   const port = 51_820 + index;
-  await host.run(['wg', 'set', interfaceName, 'listen-port', String(port), 'private-key', '/dev/stdin'], {
-    input: privateKey,
-  });
+  await withFile(privateKey, (file) =>
+    host.run(['wg', 'set', interfaceName, 'listen-port', String(port), 'private-key', file]),
+  );
   const address4 = `10.77.0.${index}`;
   const address6 = `fd00:77::${index}`;
   await host.ip('address', 'add', `${address4}/24`, 'dev', interfaceName);
@@ -101,10 +101,8 @@ export async function startDevice(
 
 async function addPeer(own: TunnelEnd, other: TunnelEnd, options: TunnelOptions): Promise<void> {
   const endpoint = options.outer === 6 ? other.endpoint6 : other.endpoint4;
-  const presharedKey = options.presharedKey === undefined ? [] : ['preshared-key', '/dev/stdin'];
-  const allowedIps = ['allowed-ips', `${other.address4}/32,${other.address6}/128`];
-  await own.host.run(
-    ['wg', 'set', own.interfaceName, 'peer', other.publicKey, ...presharedKey, 'endpoint', endpoint, ...allowedIps],
-    options.presharedKey === undefined ? {} : { input: options.presharedKey },
-  );
+  const argv = ['wg', 'set', own.interfaceName, 'peer', other.publicKey, 'endpoint', endpoint];
+  argv.push('allowed-ips', `${other.address4}/32,${other.address6}/128`);
+  if (options.presharedKey === undefined) await own.host.run(argv);
+  else await withFile(options.presharedKey, (file) => own.host.run([...argv, 'preshared-key', file]));
 }

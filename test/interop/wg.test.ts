@@ -5,7 +5,7 @@ import { existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:f
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { end, Host, until } from './hosts.ts';
+import { end, Host, until, withFile } from './hosts.ts';
 import { startDevice, WIREGUARD_TS } from './tunnel.ts';
 
 const NAME = `wq${process.pid % 1_000_000}`;
@@ -37,8 +37,7 @@ describe('stock wg', () => {
     'Endpoint = [2001:db8::7]:51821',
     '',
   ].join('\n');
-  const wg = (argv: string[], input?: string): Promise<string> =>
-    host.run(['wg', ...argv], input === undefined ? {} : { input });
+  const wg = (...argv: string[]): Promise<string> => host.run(['wg', ...argv]);
 
   before(async () => {
     host = await Host.create('wg');
@@ -50,8 +49,8 @@ describe('stock wg', () => {
   });
 
   it('reads back with showconf what setconf set', async () => {
-    await wg(['setconf', NAME, '/dev/stdin'], configuration);
-    const shown = await wg(['showconf', NAME]);
+    await withFile(configuration, (file) => wg('setconf', NAME, file));
+    const shown = await wg('showconf', NAME);
     for (const line of [
       `PrivateKey = ${privateKey}`,
       'ListenPort = 51830',
@@ -60,24 +59,24 @@ describe('stock wg', () => {
     ]) {
       assert.ok(shown.includes(line), line);
     }
-    assert.equal(await wg(['show', NAME, 'public-key']), `${publicKeyOf(privateKey)}\n`);
-    const allowedIps = await wg(['show', NAME, 'allowed-ips']);
+    assert.equal(await wg('show', NAME, 'public-key'), `${publicKeyOf(privateKey)}\n`);
+    const allowedIps = await wg('show', NAME, 'allowed-ips');
     for (const prefix of ['10.1.0.0/16', 'fd00:1::/32', '0.0.0.0/0', '10.2.0.0/16'])
       assert.ok(allowedIps.includes(prefix), prefix);
-    assert.ok((await wg(['show', NAME, 'endpoints'])).includes(`${secondPeer}\t[2001:db8::7]:51821`));
-    assert.ok((await wg(['show', NAME, 'persistent-keepalive'])).includes(`${peer}\t25`));
+    assert.ok((await wg('show', NAME, 'endpoints')).includes(`${secondPeer}\t[2001:db8::7]:51821`));
+    assert.ok((await wg('show', NAME, 'persistent-keepalive')).includes(`${peer}\t25`));
   });
 
   it('syncconf takes away what is no longer there and leaves the rest', async () => {
     const withoutSecond = configuration.slice(0, configuration.lastIndexOf('[Peer]'));
-    await wg(['syncconf', NAME, '/dev/stdin'], withoutSecond);
-    assert.equal((await wg(['show', NAME, 'peers'])).trim(), peer);
-    assert.ok((await wg(['show', NAME, 'preshared-keys'])).includes(presharedKey));
+    await withFile(withoutSecond, (file) => wg('syncconf', NAME, file));
+    assert.equal((await wg('show', NAME, 'peers')).trim(), peer);
+    assert.ok((await wg('show', NAME, 'preshared-keys')).includes(presharedKey));
   });
 
   it('set moves an allowed IP from one peer to another', async () => {
-    await wg(['set', NAME, 'peer', secondPeer, 'allowed-ips', '10.1.0.0/16']);
-    const lines = (await wg(['show', NAME, 'allowed-ips'])).trim().split('\n');
+    await wg('set', NAME, 'peer', secondPeer, 'allowed-ips', '10.1.0.0/16');
+    const lines = (await wg('show', NAME, 'allowed-ips')).trim().split('\n');
     assert.deepEqual(
       lines.filter((line) => line.includes('10.1.0.0/16')),
       [`${secondPeer}\t10.1.0.0/16`],
@@ -85,8 +84,8 @@ describe('stock wg', () => {
   });
 
   it('set removes a peer', async () => {
-    await wg(['set', NAME, 'peer', secondPeer, 'remove']);
-    assert.equal((await wg(['show', NAME, 'peers'])).trim(), peer);
+    await wg('set', NAME, 'peer', secondPeer, 'remove');
+    assert.equal((await wg('show', NAME, 'peers')).trim(), peer);
   });
 
   it('is told that a port is in use', async () => {
@@ -96,7 +95,7 @@ describe('stock wg', () => {
       "require('dgram').createSocket('udp4').bind(51899, () => console.log('bound'))",
     ]);
     await new Promise((resolve) => other.stdout?.once('data', resolve));
-    await assert.rejects(wg(['set', NAME, 'listen-port', '51899']), /Address already in use/);
+    await assert.rejects(wg('set', NAME, 'listen-port', '51899'), /Address already in use/);
     await end(other);
   });
 
@@ -107,12 +106,14 @@ describe('stock wg', () => {
 
 describe('wg-quick', () => {
   let host: Host;
-  const folder = mkdtempSync(join(tmpdir(), 'wiremesh-wg-quick-'));
-  const configuration = join(folder, `${NAME}.conf`);
+  let folder: string;
+  let configuration: string;
   const env = { WG_QUICK_USERSPACE_IMPLEMENTATION: WIREGUARD_TS };
 
   before(async () => {
     host = await Host.create('quick');
+    folder = mkdtempSync(join(tmpdir(), 'wiremesh-wg-quick-'));
+    configuration = join(folder, `${NAME}.conf`);
     const lines = [
       '[Interface]',
       `PrivateKey = ${key()}`,
@@ -134,7 +135,7 @@ describe('wg-quick', () => {
   it('brings an interface up with its addresses, MTU and routes, and takes it down without a trace', async () => {
     await host.run(['wg-quick', 'up', configuration], { env });
     const links = await host.ip('-o', 'link', 'show', NAME);
-    assert.match(links, /mtu 1380 .*UP/);
+    assert.match(links, /UP.* mtu 1380 /);
     assert.match(await host.ip('-o', 'address', 'show', NAME), /10\.99\.0\.1\/24[\s\S]*fd00:99::1\/64/);
     assert.match(await host.ip('route', 'show', 'dev', NAME), /10\.98\.0\.0\/16/);
     assert.match(await host.run(['wg', 'show', NAME]), /allowed ips: 10\.99\.0\.0\/24, 10\.98\.0\.0\/16/);

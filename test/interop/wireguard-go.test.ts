@@ -40,8 +40,9 @@ describe('a tunnel between wireguard-ts and wireguard-go', () => {
         const [ours, theirs] = ends;
         for (const reverse of [false, true]) {
           for (const address of [theirs.address4, theirs.address6]) {
-            const { receivedBytes } = await iperf3(ours.host, theirs.host, address, { bytes: '20M', reverse });
-            assert.ok(receivedBytes >= 20_000_000, `${receivedBytes} bytes arrived`);
+            const { stalls, receivedBytes } = await iperf3(ours.host, theirs.host, address, { seconds: 3, reverse });
+            assert.ok(receivedBytes > 0);
+            assert.deepEqual(stalls, [], 'no second passed without data');
           }
         }
       });

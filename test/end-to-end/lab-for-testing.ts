@@ -1,0 +1,103 @@
+/** A lab per suite, under a name of its own, and what tests ask of it. Needs root and /dev/net/tun. */
+import { randomBytes } from 'node:crypto';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { setTimeout as delay } from 'node:timers/promises';
+import { startDaemon, runningDaemons } from '../../lab/daemons.ts';
+import { pingAllPairs, type Ping } from '../../lab/echo.ts';
+import { createUnderlay, inspectLab, removeLab, startDaemons, waitForTunnels, type LabPlan } from '../../lab/lab.ts';
+import type { ProcessReference } from '../../lab/processes.ts';
+import { nodePaths } from '../../lab/state.ts';
+import { linksOf, nodeNumbers, type Topology } from '../../lab/topology.ts';
+
+const TUNNEL_TIMEOUT_MS = 60_000;
+const PING_TIMEOUT_MS = 15_000;
+
+/** A name for a lab that no other run of the tests uses. */
+export function uniqueLabName(label: string): string {
+  return `${label}${process.pid}`;
+}
+
+export class TestLab {
+  readonly plan: LabPlan;
+
+  /** Raises a lab and waits until all its tunnels are up. */
+  static async raise(label: string, nodes: number, topology: Topology): Promise<TestLab> {
+    const lab = new TestLab({ lab: uniqueLabName(label), nodes, topology });
+    await createUnderlay(lab.plan);
+    try {
+      await lab.explain(async () => {
+        await startDaemons(lab.plan, new AbortController().signal);
+        await waitForTunnels(lab.plan.lab, TUNNEL_TIMEOUT_MS);
+      });
+    } catch (error) {
+      await lab.remove();
+      throw error;
+    }
+    return lab;
+  }
+
+  private constructor(plan: LabPlan) {
+    this.plan = plan;
+  }
+
+  async remove(): Promise<void> {
+    await removeLab(this.plan.lab);
+  }
+
+  waitForTunnels(): Promise<void> {
+    return waitForTunnels(this.plan.lab, TUNNEL_TIMEOUT_MS);
+  }
+
+  /** The pings through the mesh that were not answered, of all pairs. */
+  async unansweredPings(): Promise<Ping[]> {
+    const { nodes } = await inspectLab(this.plan.lab);
+    const addresses = nodes.map(({ name, status }) => {
+      if (status === undefined) throw new Error(`the daemon of ${name} does not answer`);
+      return status.self.address;
+    });
+    const pings = await pingAllPairs(this.plan.lab, addresses, randomBytes(64), PING_TIMEOUT_MS);
+    return pings.filter(({ roundTripTimeMs }) => roundTripTimeMs === undefined);
+  }
+
+  daemonOf(node: number): ProcessReference {
+    const daemon = runningDaemons(this.plan.lab).get(nodePaths(this.plan.lab, node).directory);
+    if (daemon === undefined) throw new Error(`no daemon of n${node} runs`);
+    return daemon;
+  }
+
+  async restartDaemon(node: number): Promise<void> {
+    await startDaemon(this.plan.lab, node, linksOf(this.plan.topology, this.plan.nodes));
+  }
+
+  /** Runs `test`; what it fails with tells the daemons' logs as well. */
+  async explain(test: () => Promise<void>): Promise<void> {
+    try {
+      await test();
+    } catch (error) {
+      throw new Error(`${error instanceof Error ? error.message : String(error)}\n${this.#logs()}`, { cause: error });
+    }
+  }
+
+  #logs(): string {
+    const logs = nodeNumbers(this.plan.nodes).map((node) => nodePaths(this.plan.lab, node).log);
+    return logs.map((log) => `--- ${log}\n${existsSync(log) ? readFileSync(log, 'utf8') : 'no log'}`).join('\n');
+  }
+}
+
+/** Waits until `condition` holds; `what` says which, for the error after `timeoutMs`. */
+export async function until(
+  what: string,
+  condition: () => boolean | Promise<boolean>,
+  timeoutMs = 30_000,
+): Promise<void> {
+  const deadline = performance.now() + timeoutMs;
+  while (!(await condition())) {
+    if (performance.now() > deadline) throw new Error(`in ${timeoutMs / 1000} s it did not come true that ${what}`);
+    await delay(20);
+  }
+}
+
+/** The namespaces that belong to the lab by their names. */
+export function namespacesOf(lab: string): string[] {
+  return existsSync('/run/netns') ? readdirSync('/run/netns').filter((name) => name.startsWith(`wmlab-${lab}-`)) : [];
+}
