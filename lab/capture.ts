@@ -1,13 +1,14 @@
 /** Watches the links of a lab as a stranger with access to the cables would. */
 import {
   inNamespace,
+  listLinks,
   namespacePath,
   NativeBuffer,
   PacketSocket,
-  runIpCommand,
   watchReadable,
 } from '../src/linux/index.ts';
 import { classifyFrame, FRAME_KINDS, type FrameKind } from './frames.ts';
+import { LabError } from './lab-error.ts';
 import type { Link } from './topology.ts';
 import { interfaceTo, namespaceName } from './underlay.ts';
 
@@ -23,11 +24,11 @@ export class Capture {
   readonly #open: { close(): void }[] = [];
 
   /** Starts on every link of the lab; each of `sought` is looked for in every frame. */
-  static async start(lab: string, links: readonly Link[], sought: readonly Buffer[]): Promise<Capture> {
+  static start(lab: string, links: readonly Link[], sought: readonly Buffer[]): Capture {
     const capture = new Capture(sought);
     try {
       // One end of a link sees both directions.
-      for (const [a, b] of links) await capture.#watch(namespaceName(lab, a), interfaceTo(b));
+      for (const [a, b] of links) capture.#watch(namespaceName(lab, a), interfaceTo(b));
       return capture;
     } catch (error) {
       capture.close();
@@ -49,11 +50,12 @@ export class Capture {
     for (const opened of this.#open.splice(0).reverse()) opened.close();
   }
 
-  async #watch(namespace: string, name: string): Promise<void> {
-    const [{ ifindex }] = JSON.parse(
-      await runIpCommand(['-netns', namespace, '-json', 'link', 'show', 'dev', name]),
-    ) as [{ ifindex: number }];
-    const socket = inNamespace(namespacePath(namespace), () => new PacketSocket({ index: ifindex, name }));
+  #watch(namespace: string, name: string): void {
+    const socket = inNamespace(namespacePath(namespace), () => {
+      const link = listLinks().find((candidate) => candidate.name === name);
+      if (link === undefined) throw new LabError(`${namespace} has no link ${name}: was the lab changed by hand?`);
+      return new PacketSocket(link);
+    });
     this.#open.push(socket);
     this.#open.push(watchReadable(socket.fd, () => this.#drain(socket)));
   }

@@ -17,14 +17,24 @@ import { interfaceTo, namespaceName, nodeName } from './underlay.ts';
 /** The command beside the lab that runs, compiled or not. */
 export const WIREMESH = fileURLToPath(new URL(`../bin/wiremesh${extname(import.meta.url)}`, import.meta.url));
 
-/** The variable that tells a lab's daemons from all other processes; its value is the node's directory. */
+/** The variable that tells a lab's processes from all others; for a daemon, its value is the node's directory. */
 const MARK = 'WIREMESH_LAB_NODE';
 const START_TIMEOUT_MS = 60_000;
 /** A daemon says goodbye to the others and lets go of its device in a fraction of this. */
 const END_TIMEOUT_MS = 10_000;
 
+/** Marks what this process starts from now on, so that it is ended with the lab should it outlive us. */
+export function markChildren(lab: string): void {
+  process.env[MARK] = `${labDirectory(lab)}/`;
+}
+
 /** Starts the daemon of `node`. @returns its status, once it answers for itself; it then needs us no longer */
-export async function startDaemon(lab: string, node: number, links: readonly Link[]): Promise<StatusDocument> {
+export async function startDaemon(
+  lab: string,
+  node: number,
+  links: readonly Link[],
+  signal?: AbortSignal,
+): Promise<StatusDocument> {
   const { directory, socket, log } = nodePaths(lab, node);
   mkdirSync(directory, { recursive: true, mode: 0o700 });
   const logDescriptor = openSync(log, 'a', 0o600);
@@ -41,24 +51,27 @@ export async function startDaemon(lab: string, node: number, links: readonly Lin
     detached: true,
   });
   closeSync(logDescriptor);
-  const status = await answered(child, socket, () => {
+  const status = await answered(child, socket, signal);
+  if (status === undefined) {
     const lastLine = readFileSync(log, 'utf8').trimEnd().split('\n').at(-1);
-    return new LabError(`the daemon of ${nodeName(node)} did not start: ${lastLine || 'it left no word'}`);
-  });
+    throw new LabError(`the daemon of ${nodeName(node)} did not start: ${lastLine || 'it left no word'}`);
+  }
   child.unref();
   return status;
 }
 
-async function answered(child: ChildProcess, socket: string, failure: () => LabError): Promise<StatusDocument> {
+/** @returns `undefined` if the daemon ends or is still silent after a while */
+async function answered(child: ChildProcess, socket: string, signal?: AbortSignal) {
   let ended = false;
   child.once('error', () => (ended = true)).once('exit', () => (ended = true));
   const deadline = performance.now() + START_TIMEOUT_MS;
   while (!ended && performance.now() < deadline) {
+    signal?.throwIfAborted();
     const status = await queryStatus(socket);
     if (status !== undefined) return status;
     await delay(50);
   }
-  throw failure();
+  return undefined;
 }
 
 /** What the daemon on `socket` says, or `undefined` if none answers there. */
@@ -80,7 +93,7 @@ function markedProcesses(lab: string): [string, ProcessReference[]][] {
   return [...processesMarked(MARK)].filter(([directory]) => directory.startsWith(`${labDirectory(lab)}/`));
 }
 
-/** Ends all of a lab's daemons, whoever started them when. */
+/** Ends all of a lab's daemons, and an `ip` that a killed `lab up` left at work. */
 export async function endDaemons(lab: string): Promise<void> {
   await endProcesses(
     markedProcesses(lab).flatMap(([, processes]) => processes),

@@ -34,7 +34,7 @@ async function demo(once: boolean, signal: AbortSignal): Promise<void> {
   try {
     const meshPattern = randomBytes(16);
     const controlPattern = randomBytes(16);
-    capture = await Capture.start(PLAN.lab, linksOf(PLAN.topology, PLAN.nodes), [meshPattern, controlPattern]);
+    capture = Capture.start(PLAN.lab, linksOf(PLAN.topology, PLAN.nodes), [meshPattern, controlPattern]);
     const startedAt = performance.now();
     const addresses = (await startDaemons(PLAN, signal)).map(({ self }) => self.address);
     await waitForTunnels(PLAN.lab, TUNNEL_TIMEOUT_MS, signal);

@@ -6,7 +6,7 @@ import { existsSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { StatusDocument } from '../src/api/index.ts';
-import { endDaemons, queryStatus, runningDaemons, startDaemon } from './daemons.ts';
+import { endDaemons, markChildren, queryStatus, runningDaemons, startDaemon } from './daemons.ts';
 import { LabError, NoLabError } from './lab-error.ts';
 import { createNamespaces, removeNamespaces, requireFreeNames } from './namespaces.ts';
 import { processReference } from './processes.ts';
@@ -43,6 +43,7 @@ export async function createUnderlay({ lab, nodes, topology }: LabPlan): Promise
   requireFreeNames(lab, nodes);
   const keeper = processReference(process.pid);
   if (!claimState(lab, { topology, nodes, ...(keeper && { keeper }) })) throw isUpError(lab, readState(lab));
+  markChildren(lab);
   await createNamespaces(lab, nodes, linksOf(topology, nodes));
 }
 
@@ -61,7 +62,7 @@ export async function startDaemons({ lab, nodes, topology }: LabPlan, signal: Ab
   const startNext = async (): Promise<void> => {
     for (let node = waiting.shift(); node !== undefined; node = waiting.shift()) {
       signal.throwIfAborted();
-      statuses[node - 1] = await startDaemon(lab, node, links);
+      statuses[node - 1] = await startDaemon(lab, node, links, signal);
     }
   };
   const results = await Promise.allSettled(Array.from({ length: availableParallelism() }, startNext));

@@ -1,12 +1,13 @@
 /** A lab per suite, under a name of its own, and what tests ask of it. Needs root and /dev/net/tun. */
 import { randomBytes } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { startDaemon, runningDaemons } from '../../lab/daemons.ts';
 import { pingAllPairs, type Ping } from '../../lab/echo.ts';
 import { createUnderlay, inspectLab, removeLab, startDaemons, waitForTunnels, type LabPlan } from '../../lab/lab.ts';
 import type { ProcessReference } from '../../lab/processes.ts';
-import { nodePaths } from '../../lab/state.ts';
+import { isAbandoned, labDirectory, nodePaths, readState } from '../../lab/state.ts';
 import { linksOf, nodeNumbers, type Topology } from '../../lab/topology.ts';
 
 const TUNNEL_TIMEOUT_MS = 60_000;
@@ -22,6 +23,7 @@ export class TestLab {
 
   /** Raises a lab and waits until all its tunnels are up. */
   static async raise(label: string, nodes: number, topology: Topology): Promise<TestLab> {
+    await removeAbandonedLabs();
     const lab = new TestLab({ lab: uniqueLabName(label), nodes, topology });
     await createUnderlay(lab.plan);
     try {
@@ -81,6 +83,16 @@ export class TestLab {
   #logs(): string {
     const logs = nodeNumbers(this.plan.nodes).map((node) => nodePaths(this.plan.lab, node).log);
     return logs.map((log) => `--- ${log}\n${existsSync(log) ? readFileSync(log, 'utf8') : 'no log'}`).join('\n');
+  }
+}
+
+/** Removes what killed runs left, whose names nobody will use again. */
+async function removeAbandonedLabs(): Promise<void> {
+  const base = dirname(labDirectory('any'));
+  const labs = existsSync(base) ? readdirSync(base) : [];
+  for (const lab of labs) {
+    const state = readState(lab);
+    if (state !== undefined && isAbandoned(state)) await removeLab(lab);
   }
 }
 
