@@ -57,7 +57,8 @@ export async function checkApiSocket(path: string): Promise<void> {
 /** Serves the API on a Unix socket that only its owner may open. A socket nobody answers at is a dead daemon's. */
 export async function serveApi(path: string, target: ApiTarget): Promise<ApiServer> {
   await checkApiSocket(path);
-  const server = createServer(getRequestListener(createApi(target).fetch));
+  const answer = getRequestListener(createApi(target).fetch);
+  const server = createServer((request, response) => void answer(request, response));
   try {
     mkdirSync(dirname(path), { recursive: true, mode: 0o755 });
     rmSync(path, { force: true });
