@@ -42,9 +42,7 @@ function createProgram(programs: Programs): Command {
     .version(programs.version, '--version', 'print the version')
     .helpOption('-h, --help', 'show what a command takes')
     .exitOverride()
-    .configureOutput({ outputError: (message, write) => write(oneLine(message)) })
-    // Settings above are handed down to the subcommands as they are made.
-    .action(() => program.help({ error: true }));
+    .configureOutput({ outputError: (message, write) => write(oneLine(message)) });
   addUpCommand(program, programs.up);
   addStatusCommand(program);
   addDownCommand(program);
