@@ -10,6 +10,8 @@ export interface Link {
   /** Switched on, and with a carrier. */
   readonly running: boolean;
   readonly isLoopback: boolean;
+  /** A tunnel, most likely: nobody is beside us on it. */
+  readonly isPointToPoint: boolean;
   readonly supportsMulticast: boolean;
   readonly mtu: number;
 }
@@ -44,6 +46,7 @@ const RTM_GETADDR = 22;
 const IFINFOMSG = { family: 0, index: 4, flags: 8, end: 16 } as const;
 const IFF_UP = 0x1;
 const IFF_LOOPBACK = 0x8;
+const IFF_POINTOPOINT = 0x10;
 const IFF_RUNNING = 0x40;
 const IFF_MULTICAST = 0x1000;
 const IFLA_IFNAME = 3;
@@ -118,6 +121,7 @@ function readLink(contents: Uint8Array): Link | undefined {
     up: (flags & IFF_UP) !== 0,
     running: (flags & IFF_UP) !== 0 && (flags & IFF_RUNNING) !== 0,
     isLoopback: (flags & IFF_LOOPBACK) !== 0,
+    isPointToPoint: (flags & IFF_POINTOPOINT) !== 0,
     supportsMulticast: (flags & IFF_MULTICAST) !== 0,
     mtu: viewOf(mtu).getUint32(0, true),
   };
