@@ -8,6 +8,7 @@ import {
   type Device,
   type Keypair,
 } from '../wireguard/index.ts';
+import { HandshakeLoad } from './handshake-load.ts';
 import type { PathCounters } from './path-counters.ts';
 import type { PeerAddresses } from './peer-addresses.ts';
 import type { TunWriter } from './tun-writer.ts';
@@ -29,6 +30,7 @@ export class InboundPath {
   readonly #counters: PathCounters;
   readonly #toControl: ControlSink;
   readonly #buffer = new NativeBuffer(65_536);
+  readonly #load = new HandshakeLoad();
   /** What was received with one keypair since it was last reported. */
   #keypair: Keypair | undefined;
   readonly #batch = { packets: 0, bytes: 0 };
@@ -68,6 +70,7 @@ export class InboundPath {
     if (type === TRANSPORT_DATA) {
       this.#open(socket, offset, length, now);
     } else if (type >= 1 && type <= 3) {
+      this.#device.underLoad = this.#load.count(now);
       this.#device.handleDatagram(bytes.slice(offset, offset + length), socket.source.toEndpoint(), now);
     } else {
       this.#toControl(bytes.subarray(offset, offset + length), socket.source.toEndpoint());
