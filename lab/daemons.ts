@@ -53,7 +53,9 @@ export async function startDaemon(
   closeSync(logDescriptor);
   const status = await answered(child, socket, signal);
   if (status === undefined) {
-    const lastLine = readFileSync(log, 'utf8').trimEnd().split('\n').at(-1);
+    const lines = readFileSync(log, 'utf8').trimEnd().split('\n');
+    // What ends a daemon is its last word; a crash of Node's puts a stack and its version behind the error.
+    const lastLine = lines.findLast((line) => /^(wiremesh: |\w*Error\b)/.test(line)) ?? lines.at(-1);
     throw new LabError(`the daemon of ${nodeName(node)} did not start: ${lastLine || 'it left no word'}`);
   }
   child.unref();

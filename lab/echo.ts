@@ -5,7 +5,7 @@ import { IcmpSocket, inNamespace, namespacePath, watchReadable } from '../src/li
 import { nodeNumbers } from './topology.ts';
 import { namespaceName } from './underlay.ts';
 
-const RETRY_INTERVAL_MS = 250;
+const ANSWER_TIMEOUT_MS = 250;
 
 export interface Ping {
   readonly from: number;
@@ -22,23 +22,24 @@ export async function pingAllPairs(
   timeoutMs: number,
 ): Promise<Ping[]> {
   const nodes = nodeNumbers(addresses.length);
-  const targets = nodes.map((node) => ({ node, address: parseAddress(addresses[node - 1]) as IpAddress }));
+  const targets = nodes.map((node): Target => ({ node, address: parseAddress(addresses[node - 1]) as IpAddress }));
+  const deadline = performance.now() + timeoutMs;
   const pings = nodes.map(async (from) => {
-    const pinger = new Pinger(namespaceName(lab, from), payload);
     const others = targets.filter(({ node }) => node !== from);
+    const pinger = new Pinger(namespaceName(lab, from), payload);
     try {
-      // One after the other: the round trip time is then that of the way, not of a queue.
-      const results: Ping[] = [];
-      const deadline = performance.now() + timeoutMs;
-      for (const { node, address } of others) {
-        results.push({ from, to: node, roundTripTimeMs: await pinger.ping(address, deadline) });
-      }
-      return results;
+      const roundTripTimes = await pinger.pingAll(others, deadline);
+      return others.map(({ node }): Ping => ({ from, to: node, roundTripTimeMs: roundTripTimes.get(node) }));
     } finally {
       pinger.close();
     }
   });
   return (await Promise.all(pings)).flat();
+}
+
+interface Target {
+  readonly node: number;
+  readonly address: IpAddress;
 }
 
 /** Pings from one namespace. */
@@ -56,13 +57,18 @@ class Pinger {
     this.#watch = watchReadable(this.#socket.fd, () => this.#drain());
   }
 
-  /** @returns the round trip time of the first answer, or `undefined` if none came before `deadline` */
-  async ping(to: IpAddress, deadline: number): Promise<number | undefined> {
+  /** @returns the round trip times to the nodes that answered */
+  async pingAll(targets: readonly Target[], deadline: number): Promise<Map<number, number>> {
+    const roundTripTimes = new Map<number, number>();
+    const unanswered = () => targets.filter(({ node }) => !roundTripTimes.has(node));
     do {
-      const roundTripTimeMs = await this.#once(to);
-      if (roundTripTimeMs !== undefined) return roundTripTimeMs;
-    } while (performance.now() < deadline);
-    return undefined;
+      // One after the other: the round trip time is then that of the way, not of a queue.
+      for (const { node, address } of unanswered()) {
+        const roundTripTimeMs = await this.#ping(address);
+        if (roundTripTimeMs !== undefined) roundTripTimes.set(node, roundTripTimeMs);
+      }
+    } while (unanswered().length > 0 && performance.now() < deadline);
+    return roundTripTimes;
   }
 
   close(): void {
@@ -70,13 +76,14 @@ class Pinger {
     this.#socket.close();
   }
 
-  #once(to: IpAddress): Promise<number | undefined> {
+  /** @returns the round trip time, or `undefined` if no answer comes soon */
+  #ping(to: IpAddress): Promise<number | undefined> {
     const sequence = (this.#sequence = (this.#sequence + 1) & 0xffff);
     const sentAt = performance.now();
     // Where there is no route yet, sending fails; the next try may not.
     this.#socket.sendEcho(to, this.#identifier, sequence, this.#payload);
     return new Promise((resolve) => {
-      const timer = setTimeout(() => resolve(undefined), RETRY_INTERVAL_MS);
+      const timer = setTimeout(() => resolve(undefined), ANSWER_TIMEOUT_MS);
       this.#onReply = (from, replied) => {
         if (replied !== sequence || !addressesEqual(from, to)) return;
         clearTimeout(timer);

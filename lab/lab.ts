@@ -39,7 +39,8 @@ export function requireHost(): void {
 export async function createUnderlay({ lab, nodes, topology }: LabPlan): Promise<void> {
   requireHost();
   const state = readState(lab);
-  if (state !== undefined && isAbandoned(state)) await removeLab(lab);
+  if (state !== undefined && !isAbandoned(state)) throw isUpError(lab, state);
+  await removeLab(lab);
   requireFreeNames(lab, nodes);
   const keeper = processReference(process.pid);
   if (!claimState(lab, { topology, nodes, ...(keeper && { keeper }) })) throw isUpError(lab, readState(lab));

@@ -1,9 +1,9 @@
+import { basename, relative } from 'node:path';
 import type { StatusDocument } from '../src/api/index.ts';
 import { WIREMESH } from './daemons.ts';
 import { LabError } from './lab-error.ts';
 import { createUnderlay, finishLab, removeLab, startDaemons, type LabPlan } from './lab.ts';
 import { labDirectory, nodePaths } from './state.ts';
-import { linksOf } from './topology.ts';
 import { DEFAULT_LAB, namespaceName } from './underlay.ts';
 
 /** `wiremesh lab up`: all of it or, after a failure or Ctrl-C, nothing. */
@@ -23,15 +23,17 @@ export async function labUp(plan: LabPlan): Promise<void> {
 }
 
 function describeLab({ lab, nodes, topology }: LabPlan, statuses: readonly StatusDocument[]): string {
+  // As it is installed, or as it is built: by a path then.
+  const wiremesh = basename(process.argv[1] ?? '') === 'wiremesh' ? 'wiremesh' : relative('', WIREMESH);
   const choice = lab === DEFAULT_LAB ? '' : ` --lab ${lab}`;
   const last = statuses.at(-1)?.self.address ?? '';
   return [
-    `${nodes} nodes, ${linksOf(topology, nodes).length} links (${topology}); logs in ${labDirectory(lab)}`,
+    `${nodes} nodes, ${topology}; logs in ${labDirectory(lab)}`,
     ...statuses.map(({ self }, i) => `  ${self.hostName}  ${self.address}  namespace ${namespaceName(lab, i + 1)}`),
     'Try:',
-    `  wiremesh lab status${choice}`,
-    `  wiremesh lab exec n1${choice} -- ping -c 3 ${last}`,
-    `  ${WIREMESH} status --socket ${nodePaths(lab, 1).socket}`,
-    `  wiremesh lab down${choice}`,
+    `  ${wiremesh} lab status${choice}`,
+    `  ${wiremesh} lab exec n1${choice} -- ping -c 3 ${last}`,
+    `  ${wiremesh} status --socket ${nodePaths(lab, 1).socket}`,
+    `  ${wiremesh} lab down${choice}`,
   ].join('\n');
 }

@@ -28,7 +28,7 @@ describe('wiremesh lab', () => {
   it('comes up, shows its nodes, runs commands in them, and goes without a trace', () => {
     const up = wiremeshLab('up', '--nodes', '2');
     assert.deepEqual([up.code, up.stderr], [0, '']);
-    assert.match(up.stdout, /2 nodes, 1 links? \(line\)/);
+    assert.match(up.stdout, /^2 nodes, line; /);
 
     const second = wiremeshLab('up', '--nodes', '2');
     assert.equal(second.code, 1);
