@@ -1,0 +1,56 @@
+import { formatAddress, formatEndpoint, type Endpoint } from '../inet/index.ts';
+import type { NodeEvent } from '../mesh/index.ts';
+
+/** What an event does not hold and its words need. */
+export interface EventContext {
+  readonly endpoint: Endpoint | undefined;
+  /** The link with that interface index. */
+  readonly linkName: (index: number) => string | undefined;
+  readonly roundTripTimeMs: number | undefined;
+}
+
+export interface EventWords {
+  readonly level: 'debug' | 'info' | 'warn';
+  readonly words: string;
+}
+
+/** An event in words that an administrator understands, and that say what to do where there is something to do. */
+export function describeEvent(event: NodeEvent, context: EventContext): EventWords {
+  const { nodeId, hostName: name } = event;
+  const reason = event.reason ?? 'no reason given';
+  switch (event.kind) {
+    case 'found':
+      return {
+        level: 'info',
+        words: `found ${name} (${formatAddress(event.address)})${place(context)} by ${event.foundBy}`,
+      };
+    case 'trusted':
+      return { level: 'info', words: `trusted ${name} (node id ${nodeId})` };
+    case 'refused':
+      return {
+        level: 'warn',
+        words: `ignored ${name} (node id ${nodeId}): ${reason}; to trust it add "--pin ${nodeId}"`,
+      };
+    case 'tunnel-up': {
+      const time = context.roundTripTimeMs === undefined ? '' : `, ${context.roundTripTimeMs.toFixed(1)} ms`;
+      return { level: 'info', words: `tunnel to ${name} up${place(context)}${time}` };
+    }
+    case 'lost':
+      return { level: 'warn', words: `lost ${name}: no answer for 15 s` };
+    case 'left':
+      return { level: 'info', words: `${name} has left` };
+    case 'updated':
+      return { level: 'debug', words: `${name} has a new description` };
+    case 'expired':
+      return { level: 'info', words: `forgot ${name}: its description has expired` };
+    case 'identity-contradiction':
+      return { level: 'warn', words: `${name} (node id ${nodeId}) contradicts another node: ${reason}` };
+  }
+}
+
+/** On a link where the endpoint means something only there, else at the endpoint. */
+function place({ endpoint, linkName }: EventContext): string {
+  if (endpoint === undefined) return '';
+  if (endpoint.scopeId === 0) return ` at ${formatEndpoint(endpoint)}`;
+  return ` on ${linkName(endpoint.scopeId) ?? `interface ${endpoint.scopeId}`}`;
+}

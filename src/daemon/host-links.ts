@@ -1,0 +1,91 @@
+import { endpointOf, formatEndpoint, isLinkLocal, type Endpoint, type IpAddress } from '../inet/index.ts';
+import {
+  AddressMonitor,
+  LinkMonitor,
+  listAddresses,
+  listLinks,
+  watchReadable,
+  type Link,
+  type LinkAddress,
+} from '../linux/index.ts';
+import { isMeshAddress } from '../mesh/index.ts';
+
+/** Changes come in flocks, an address after its link: they are looked at together. */
+const SETTLE_MS = 100;
+
+/** What of the host matters to the mesh. */
+export interface HostView {
+  /** Links that a beacon can go out on. */
+  readonly links: readonly Link[];
+  /** Addresses of this host that others may reach, with the port WireGuard is bound to. */
+  readonly endpoints: readonly Endpoint[];
+}
+
+/** Which links: those in `chosen`, or, where none are chosen, all that can have neighbours on them. */
+export interface LinkChoice {
+  readonly chosen: readonly string[];
+  readonly port: number;
+}
+
+export function viewHost(links: readonly Link[], addresses: readonly LinkAddress[], choice: LinkChoice): HostView {
+  const usable = addresses.filter(({ isTentative }) => !isTentative);
+  // A beacon needs a link-local address to come from; the kernel gives a link one a moment after the link is up.
+  const canSpeak = new Set(usable.filter(({ address }) => isLinkLocal(address)).map((entry) => entry.interfaceIndex));
+  const isWanted = (link: Link) =>
+    choice.chosen.length === 0 ? !link.isLoopback && !link.isPointToPoint : choice.chosen.includes(link.name);
+  return {
+    links: links.filter((link) => link.running && link.supportsMulticast && canSpeak.has(link.index) && isWanted(link)),
+    endpoints: usable
+      .filter(({ address }) => isReachable(address))
+      .map(({ address }) => endpointOf(address, choice.port)),
+  };
+}
+
+/** Whether others may reach us there: no loopback, nothing that means something on one link only, no address of a mesh. */
+function isReachable(address: IpAddress): boolean {
+  const { bytes, family } = address;
+  if (family === 4) return bytes[0] !== 127 && !(bytes[0] === 169 && bytes[1] === 254);
+  const isLoopback = bytes[15] === 1 && bytes.subarray(0, 15).every((byte) => byte === 0);
+  return !isLoopback && !isLinkLocal(address) && !isMeshAddress(address);
+}
+
+/** Reports links and endpoints of the host, once at the start and whenever they have changed. */
+export class HostLinks {
+  readonly #choice: LinkChoice;
+  readonly #onChange: (view: HostView) => void;
+  readonly #monitors = [new LinkMonitor(), new AddressMonitor()];
+  readonly #watches: readonly { close(): void }[];
+  #reported = '';
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(choice: LinkChoice, onChange: (view: HostView) => void) {
+    this.#choice = choice;
+    this.#onChange = onChange;
+    this.#watches = this.#monitors.map((monitor) =>
+      watchReadable(monitor.fd, () => {
+        monitor.read(() => undefined);
+        this.#timer ??= setTimeout(() => this.scan(), SETTLE_MS);
+      }),
+    );
+  }
+
+  /** Looks now. */
+  scan(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    const view = viewHost(listLinks(), listAddresses(), this.#choice);
+    const text = JSON.stringify([
+      view.links.map(({ index, name }) => [index, name]),
+      view.endpoints.map(formatEndpoint),
+    ]);
+    if (text === this.#reported) return;
+    this.#reported = text;
+    this.#onChange(view);
+  }
+
+  close(): void {
+    clearTimeout(this.#timer);
+    for (const watch of this.#watches) watch.close();
+    for (const monitor of this.#monitors) monitor.close();
+  }
+}

@@ -1,0 +1,231 @@
+import { DISCOVERY_PORT, type StatusDocument } from '../api/index.ts';
+import { nodeAead } from '../crypto/aead.ts';
+import { identityPrimitives, nodePrimitives } from '../crypto/node.ts';
+import { RunningDevice } from '../device/index.ts';
+import { formatAddress, type Endpoint } from '../inet/index.ts';
+import { addAddress, addRoute, listLinks, runIpBatch, setMtu, setUp, type Link } from '../linux/index.ts';
+import { millis } from '../machine/index.ts';
+import { MESH_PREFIX, MeshNode, type NodeEvent, type TrustPolicy } from '../mesh/index.ts';
+import { BEACON_GROUP } from './beacon-group.ts';
+import { BeaconSocket } from './beacon-socket.ts';
+import { BootstrapResolver } from './bootstrap.ts';
+import type { Config } from './config.ts';
+import { describeEvent } from './event-words.ts';
+import { HostLinks, type HostView } from './host-links.ts';
+import type { Logger } from './log.ts';
+import { readOrMakeKeys, storeKeys, type NodeKeys } from './node-keys.ts';
+import type { Releases } from './releases.ts';
+import { StateDirectory } from './state-directory.ts';
+import { statusDocument } from './status.ts';
+import { TunnelSocket } from './tunnel-socket.ts';
+import { Wiring } from './wiring.ts';
+
+const wireGuardPrimitives = nodePrimitives(nodeAead);
+
+/** What a mesh is started with. */
+export interface MeshParts {
+  readonly config: Config;
+  readonly log: Logger;
+  /** What is taken is entered here at once: a start that fails half-way is undone like one that succeeded. */
+  readonly releases: Releases;
+  /** The device has ended by itself; the mesh has to end, too. */
+  readonly onDeviceEnd: (why: string) => void;
+}
+
+/** Takes all that a mesh needs. Nothing is sent before `run`, and no key is written before device and routes are there. */
+export async function startMesh(parts: MeshParts): Promise<MeshDaemon> {
+  const { config, releases } = parts;
+  const state = StateDirectory.open(config.stateDir);
+  releases.add(() => state.close());
+  const keys = readOrMakeKeys(state, config.wireguardKey, {
+    randomBytes: identityPrimitives.randomBytes,
+    publicKey: wireGuardPrimitives.publicKey,
+  });
+  const { device, port } = await startDevice(parts, keys);
+  const node = createNode(config, keys, state.readSequence());
+  const { interfaceName } = device;
+  await runIpBatch([
+    addAddress(interfaceName, node.address, 128),
+    setMtu(interfaceName, config.mtu),
+    setUp(interfaceName),
+    addRoute(MESH_PREFIX, interfaceName),
+  ]);
+  storeKeys(state, keys);
+  return new MeshDaemon(parts, { state, keys, device, port, node });
+}
+
+async function startDevice({ config, log, releases, onDeviceEnd }: MeshParts, keys: NodeKeys) {
+  const device = await RunningDevice.start({ name: config.interface, mtu: config.mtu });
+  releases.add(() => device.close());
+  device.onEvent = (event) => {
+    if (event.kind === 'failed') onDeviceEnd(event.error.message);
+    if (event.kind === 'interface-removed') onDeviceEnd(`somebody removed the interface ${device.interfaceName}`);
+  };
+  await device.configure({ listenPort: config.port, privateKey: keys.wireGuard.privateKey });
+  if (device.aeadReason !== undefined) {
+    log.warn(`encryption is slow: ${device.aeadReason}; use a Node from nodejs.org or npm`);
+  }
+  return { device, port: (await device.state()).listenPort };
+}
+
+function createNode(config: Config, keys: NodeKeys, storedSequence: number): MeshNode {
+  const trust: TrustPolicy =
+    config.trust === 'open' ? { mode: 'open' } : { mode: 'pinned', nodeIds: new Set(config.pin) };
+  return new MeshNode({
+    meshName: config.mesh,
+    identitySeed: keys.identitySeed,
+    wireGuardPublicKey: keys.wireGuard.publicKey,
+    hostName: config.name,
+    storedSequence,
+    trust,
+    bootstrap: [],
+    primitives: identityPrimitives,
+    unixTime: () => millis(Date.now()),
+  });
+}
+
+/** What has been opened for a mesh before it runs. */
+interface Opened {
+  readonly state: StateDirectory;
+  readonly keys: NodeKeys;
+  readonly device: RunningDevice;
+  readonly port: number;
+  readonly node: MeshNode;
+}
+
+/** One mesh on this host: a node and the sockets, links and names around it. */
+export class MeshDaemon {
+  readonly #parts: MeshParts;
+  readonly #opened: Opened;
+  readonly #wiring: Wiring;
+  readonly #startedAtUnixMs = Date.now();
+  #beaconSocket: BeaconSocket | undefined;
+  #links: readonly Link[] = [];
+
+  constructor(parts: MeshParts, opened: Opened) {
+    const { state, device, node } = opened;
+    const { log, releases } = parts;
+    this.#parts = parts;
+    this.#opened = opened;
+    const { index } = listLinks().find(({ name }) => name === device.interfaceName) as Link;
+    const tunnel = new TunnelSocket(index, (datagram, from) =>
+      this.#wiring.handle({ kind: 'tunnel-datagram', datagram, from }),
+    );
+    releases.add(() => tunnel.close());
+    this.#wiring = new Wiring(node, {
+      device,
+      sendInTunnel: (datagram, to) => tunnel.send(datagram, to),
+      storeSequence: (sequence) => state.storeSequence(sequence),
+      onEvent: (event) => this.#logEvent(event),
+      onTrouble: (what, error) => log.warn(`${what}: ${(error as Error).message}`),
+    });
+    releases.add(() => this.#leave());
+  }
+
+  /** Joins the mesh. */
+  async run(): Promise<void> {
+    const { config, log, releases } = this.#parts;
+    const { device, port } = this.#opened;
+    const onDatagram = (datagram: Uint8Array, from: Endpoint) =>
+      this.#wiring.handle({ kind: 'datagram', datagram, from });
+    if (port !== DISCOVERY_PORT) await this.#openBeaconSocket(onDatagram);
+    this.#logStart();
+    device.onDatagram = onDatagram;
+    const onDeviceEvent = device.onEvent;
+    device.onEvent = (event) => {
+      onDeviceEvent(event);
+      if (event.kind === 'handshake-complete') void this.#wiring.pollDevice();
+    };
+    const hostLinks = new HostLinks({ chosen: config.link, port }, (view) => this.#handleHost(view));
+    releases.add(() => hostLinks.close());
+    hostLinks.scan();
+    const bootstrap = new BootstrapResolver(config.bootstrap, {
+      endpoints: (endpoints) => this.#wiring.handle({ kind: 'bootstrap', endpoints }),
+      unknownHost: (hostPort) => log.warn(`bootstrap ${hostPort}: the name is not known yet, trying again`),
+    });
+    releases.add(() => bootstrap.close());
+    void bootstrap.run();
+    void this.#wiring.pollDevice();
+  }
+
+  async status(): Promise<StatusDocument> {
+    const { device, port, keys, node } = this.#opened;
+    await this.#wiring.pollDevice();
+    return statusDocument(node.status(), {
+      interface: device.interfaceName,
+      port,
+      wireGuardPublicKey: Buffer.from(keys.wireGuard.publicKey).toString('base64'),
+      trust: this.#parts.config.trust,
+      links: this.#links.map(({ name }) => name),
+      startedAtUnixMs: this.#startedAtUnixMs,
+    });
+  }
+
+  async #openBeaconSocket(onDatagram: (datagram: Uint8Array, from: Endpoint) => void): Promise<void> {
+    const { log, releases } = this.#parts;
+    try {
+      const socket = await BeaconSocket.open(onDatagram);
+      this.#beaconSocket = socket;
+      releases.add(() => socket.close());
+    } catch (error) {
+      // Its own beacons are heard all the same, and those who hear them answer.
+      const { code } = error as NodeJS.ErrnoException;
+      log.warn(`beacons of others cannot be heard, UDP port ${DISCOVERY_PORT} cannot be shared (${code})`);
+    }
+  }
+
+  #handleHost({ links, endpoints }: HostView): void {
+    const { config, log } = this.#parts;
+    const joined = new Set(this.#links.map(({ index }) => index));
+    for (const link of links) if (!joined.has(link.index)) void this.#joinGroup(link);
+    this.#links = links;
+    log.info(`links: ${links.map(({ name }) => name).join(', ') || 'none that a beacon can go out on yet'}`);
+    for (const name of config.link) {
+      if (!links.some((link) => link.name === name)) log.warn(`link ${name} is missing or down: waiting for it`);
+    }
+    this.#wiring.handle({ kind: 'own-endpoints', endpoints });
+    this.#wiring.handle({ kind: 'links', links: links.map(({ index, name }) => ({ index, name })) });
+  }
+
+  async #joinGroup(link: Link): Promise<void> {
+    const { device, port } = this.#opened;
+    try {
+      if (port === DISCOVERY_PORT) await device.joinGroup(BEACON_GROUP, link.index);
+      else this.#beaconSocket?.joinGroup(link);
+    } catch (error) {
+      this.#parts.log.warn(`beacons on ${link.name} cannot be heard: ${(error as Error).message}`);
+    }
+  }
+
+  /** Says goodbye, and sees to it that the goodbyes are sent before the device goes. */
+  async #leave(): Promise<void> {
+    this.#wiring.handle({ kind: 'leave' });
+    this.#wiring.close();
+    // They wait in the interface's queue. Between two answers of the device thread lies a turn of its event loop, in
+    // which it reads that queue.
+    await this.#opened.device.state();
+    await this.#opened.device.state();
+  }
+
+  #logStart(): void {
+    const { config, log } = this.#parts;
+    const { keys, node, device, port, state } = this.#opened;
+    const isNew = keys.unstored.includes('identity');
+    log.info(`identity: ${isNew ? 'new, kept in' : 'loaded from'} ${state.path}`);
+    log.info(`node id ${node.nodeId}`);
+    log.info(`address ${formatAddress(node.address)} on ${device.interfaceName}, WireGuard on UDP port ${port}`);
+    const trust = config.trust === 'open' ? 'every node of it' : `${config.pin.length} pinned nodes`;
+    log.info(`mesh "${config.mesh}", trusting ${trust}`);
+  }
+
+  #logEvent(event: NodeEvent): void {
+    const view = this.#opened.node.status().nodes.find(({ nodeId }) => nodeId === event.nodeId);
+    const { level, words } = describeEvent(event, {
+      // A node just found has no endpoint in use yet, but it has been heard of somewhere.
+      endpoint: event.endpoint ?? view?.candidates[0],
+      linkName: (index) => this.#links.find((link) => link.index === index)?.name,
+      roundTripTimeMs: view?.roundTripTime,
+    });
+    this.#parts.log[level]({ event: event.kind, nodeId: event.nodeId }, words);
+  }
+}

@@ -1,0 +1,34 @@
+import type { StatusDocument } from '../api/index.ts';
+import { formatAddress, formatEndpoint } from '../inet/index.ts';
+import type { NodeStatus, NodeView } from '../mesh/index.ts';
+
+/** What the status holds that the mesh node does not know. */
+export type HostStatus = Pick<
+  StatusDocument['self'],
+  'interface' | 'port' | 'wireGuardPublicKey' | 'trust' | 'links' | 'startedAtUnixMs'
+>;
+
+export function statusDocument({ self, nodes, drops }: NodeStatus, host: HostStatus): StatusDocument {
+  const { nodeId, hostName, meshName, sequence } = self;
+  return {
+    self: { nodeId, address: formatAddress(self.address), hostName, meshName, sequence, ...host },
+    nodes: nodes.map(nodeDocument).sort((a, b) => (a.hostName + a.nodeId < b.hostName + b.nodeId ? -1 : 1)),
+    drops,
+  };
+}
+
+function nodeDocument(node: NodeView): StatusDocument['nodes'][number] {
+  const { nodeId, hostName, foundBy, state, rxBytes, txBytes } = node;
+  return {
+    nodeId,
+    address: formatAddress(node.address),
+    hostName,
+    ...(node.endpoint && { endpoint: formatEndpoint(node.endpoint) }),
+    foundBy,
+    state,
+    ...(node.lastHandshakeAt !== undefined && { lastHandshakeAtUnixMs: node.lastHandshakeAt }),
+    rxBytes,
+    txBytes,
+    ...(node.roundTripTime !== undefined && { roundTripTimeMs: node.roundTripTime }),
+  };
+}

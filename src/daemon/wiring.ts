@@ -1,0 +1,124 @@
+import type { Endpoint, IpAddress } from '../inet/index.ts';
+import { millis, type Machine, type Millis } from '../machine/index.ts';
+import type { NodeEvent, NodeInput, NodeOutput } from '../mesh/index.ts';
+import type { DeviceChange, DeviceState } from '../wireguard/index.ts';
+import { beaconEndpoint } from './beacon-group.ts';
+
+/** The device's counters and endpoints are looked at this often, and whenever a handshake completes. */
+const DEVICE_POLL_INTERVAL_MS = 1_000;
+
+/** The part of a device that the mesh needs. */
+export interface MeshDevice {
+  configure(change: DeviceChange): Promise<void>;
+  state(): Promise<DeviceState>;
+  sendDatagram(datagram: Uint8Array, to: Endpoint): void;
+}
+
+/** The world of one mesh node: what its outputs act on. */
+export interface NodeWorld {
+  readonly device: MeshDevice;
+  sendInTunnel(datagram: Uint8Array, to: IpAddress): void;
+  storeSequence(sequence: number): void;
+  onEvent(event: NodeEvent): void;
+  /** Something went wrong that the node can live with. */
+  onTrouble(what: string, error: unknown): void;
+}
+
+/** Monotonic: it does not jump when somebody sets the clock. */
+function monotonicNow(): Millis {
+  return millis(performance.timeOrigin + performance.now());
+}
+
+/** Gives a mesh node its clock and carries its outputs out, in their order. */
+export class Wiring {
+  readonly #node: Machine<NodeInput, NodeOutput>;
+  readonly #world: NodeWorld;
+  readonly #now: () => Millis;
+  #timer: NodeJS.Timeout | undefined;
+  #pollTimer: NodeJS.Timeout | undefined;
+  #isPolling = false;
+  #isClosed = false;
+
+  constructor(node: Machine<NodeInput, NodeOutput>, world: NodeWorld, now: () => Millis = monotonicNow) {
+    this.#node = node;
+    this.#world = world;
+    this.#now = now;
+  }
+
+  handle(input: NodeInput): void {
+    if (this.#isClosed) return;
+    this.#node.handle(input, this.#now());
+    this.#carryOut();
+  }
+
+  /** Hands the node the device's view of its peers, now and from now on at intervals. */
+  async pollDevice(): Promise<void> {
+    if (this.#isPolling || this.#isClosed) return;
+    clearTimeout(this.#pollTimer);
+    this.#isPolling = true;
+    try {
+      const { peers } = await this.#world.device.state();
+      this.handle({ kind: 'peer-states', peers });
+    } catch (error) {
+      if (!this.#isClosed) this.#world.onTrouble('the device cannot be asked for its state', error);
+    } finally {
+      this.#isPolling = false;
+      if (!this.#isClosed) this.#pollTimer = setTimeout(() => void this.pollDevice(), DEVICE_POLL_INTERVAL_MS);
+    }
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    clearTimeout(this.#timer);
+    clearTimeout(this.#pollTimer);
+  }
+
+  #carryOut(): void {
+    for (let output = this.#node.poll(); output !== undefined; output = this.#node.poll()) this.#carryOutOne(output);
+    clearTimeout(this.#timer);
+    const at = this.#node.nextTimeout();
+    if (at === undefined) return;
+    this.#timer = setTimeout(() => this.#handleTimeout(), Math.max(0, Math.ceil(at - this.#now())));
+  }
+
+  #handleTimeout(): void {
+    this.#node.handleTimeout(this.#now());
+    this.#carryOut();
+  }
+
+  #carryOutOne(output: NodeOutput): void {
+    const { device, onTrouble } = this.#world;
+    switch (output.kind) {
+      case 'send':
+        device.sendDatagram(output.datagram, output.to);
+        break;
+      case 'beacon':
+        device.sendDatagram(output.datagram, beaconEndpoint(output.link));
+        break;
+      case 'tunnel-send':
+        this.#world.sendInTunnel(output.datagram, output.to);
+        break;
+      case 'configure':
+        // Changes reach the device in the order they are asked for; who waited here would hold up its messages.
+        device.configure(output.change).catch((error: unknown) => {
+          if (!this.#isClosed) onTrouble('the device refused a change of its peers', error);
+        });
+        break;
+      case 'store-sequence':
+        this.#storeSequence(output.sequence);
+        break;
+      case 'event':
+        this.#world.onEvent(output.event);
+        break;
+    }
+  }
+
+  /** On disk before the next output is carried out, which may tell others of it. */
+  #storeSequence(sequence: number): void {
+    try {
+      this.#world.storeSequence(sequence);
+    } catch (error) {
+      this.#world.onTrouble('the sequence number cannot be stored', error);
+    }
+  }
+}
