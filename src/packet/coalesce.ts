@@ -160,6 +160,8 @@ function readSegment(view: DataView, offset: number, length: number, segment: Ca
     const isFragment = (view.getUint16(offset + IPV4.flagsAndOffset) & ~DONT_FRAGMENT) !== 0;
     if (view.getUint8(offset + IPV4.protocol) !== PROTOCOL_TCP || isFragment) return false;
     if (view.getUint16(offset + IPV4.totalLength) !== length) return false;
+    // A large packet gets a header checksum of its own, which must not make a wrong one right.
+    if (foldSum(sumWords(view, offset, IPV4.end)) !== 0xffff) return false;
     segment.transport = IPV4.end;
   } else {
     if (view.getUint8(offset) >> 4 !== 6 || length < IPV6.end + TCP.end) return false;

@@ -11,6 +11,8 @@ import { GSO_ECN, GSO_NONE, GSO_TCPV4, GSO_TCPV6, GSO_UDP_L4, NEEDS_CHECKSUM, ty
  */
 export class Segmenter {
   #bytes: Uint8Array = new Uint8Array(0);
+  /** The part of `#bytes` that every segment of a large packet begins with. */
+  #headerBytes: Uint8Array = this.#bytes;
   #offset = 0;
   #isIpv4 = false;
   /** From the start of the packet: where TCP or UDP begins, and where its payload does. */
@@ -42,9 +44,8 @@ export class Segmenter {
     const start = this.#headers + index * this.#segmentSize;
     const payload = Math.min(this.#segmentSize, this.#payload - index * this.#segmentSize);
     const { buffer, byteOffset } = this.#bytes;
-    const from = byteOffset + this.#offset;
-    if (this.#headers > 0) target.set(new Uint8Array(buffer, from, this.#headers), targetOffset);
-    target.set(new Uint8Array(buffer, from + start, payload), targetOffset + this.#headers);
+    if (this.#headers > 0) target.set(this.#headerBytes, targetOffset);
+    target.set(new Uint8Array(buffer, byteOffset + this.#offset + start, payload), targetOffset + this.#headers);
     const length = this.#headers + payload;
     if (this.#headers > 0) this.#patch(index, target, targetOffset, length);
     else if (this.#checksumStart >= 0) this.#completeChecksum(target, targetOffset, length);
@@ -69,15 +70,23 @@ export class Segmenter {
     if ((header.flags & NEEDS_CHECKSUM) === 0 || header.gsoSize === 0) return false;
     const transport = header.checksumStart;
     const fixed = isTcp ? TCP.end : UDP.end;
-    if (transport < (this.#isIpv4 ? IPV4.end : IPV6.end) || transport + fixed > length) return false;
+    if (transport + fixed > length || !this.#mayBeginAt(transport)) return false;
     const own = isTcp ? (this.#bytes[this.#offset + transport + TCP.dataOffset] >> 4) * 4 : UDP.end;
     this.#transport = transport;
     this.#headers = transport + own;
+    this.#headerBytes = this.#bytes.subarray(this.#offset, this.#offset + this.#headers);
     this.#payload = length - this.#headers;
     this.#segmentSize = header.gsoSize;
     this.#protocol = isTcp ? PROTOCOL_TCP : PROTOCOL_UDP;
     this.#count = Math.ceil(this.#payload / header.gsoSize);
     return own >= fixed && this.#payload > 0;
+  }
+
+  /** Whether the IP header ends at `transport`; or, with extension headers, before it. */
+  #mayBeginAt(transport: number): boolean {
+    const first = this.#bytes[this.#offset];
+    if (this.#isIpv4) return transport >= IPV4.end && transport === (first & 0x0f) * 4;
+    return first >> 4 === 6 && transport >= IPV6.end;
   }
 
   /** Makes the copied headers those of segment `index`. */
@@ -88,8 +97,7 @@ export class Segmenter {
       view.setUint16(offset + IPV4.totalLength, length);
       view.setUint16(id, view.getUint16(id) + index);
       view.setUint16(offset + IPV4.checksum, 0);
-      const headerLength = (target[offset] & 0x0f) * 4;
-      view.setUint16(offset + IPV4.checksum, checksumOf(sumWords(view, offset, headerLength)));
+      view.setUint16(offset + IPV4.checksum, checksumOf(sumWords(view, offset, this.#transport)));
     } else {
       view.setUint16(offset + IPV6.payloadLength, length - IPV6.end);
     }
