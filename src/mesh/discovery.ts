@@ -1,0 +1,114 @@
+/** When to say Hello to nobody in particular: beacons on the links, and calls to the bootstrap endpoints. */
+import { formatEndpoint, type Endpoint } from '../inet/index.ts';
+import { after, millis, seconds, type Millis } from '../machine/index.ts';
+
+/** On a new link, when beacons go out after the first: quickly, since nobody there may know us yet. */
+const QUICK_BEACONS = 3;
+const QUICK_BEACON_INTERVAL = seconds(1);
+const BEACON_INTERVAL = seconds(10);
+const QUICK_JITTER = millis(100);
+const JITTER = seconds(1);
+const FIRST_BACK_OFF = seconds(1);
+/** Also how often an endpoint is called behind which a live node is: somebody else may be there one day. */
+const MAX_BACK_OFF = seconds(60);
+
+export type DiscoveryOutput =
+  { readonly kind: 'beacon'; readonly link: number } | { readonly kind: 'hello'; readonly to: Endpoint };
+
+interface Link {
+  sent: number;
+  dueAt: Millis;
+}
+
+interface Bootstrap {
+  readonly endpoint: Endpoint;
+  /** Who answered last. */
+  nodeId: string | undefined;
+  backOff: Millis;
+  dueAt: Millis;
+}
+
+export class Discovery {
+  readonly #isLive: (nodeId: string) => boolean;
+  readonly #chance: () => number;
+  readonly #links = new Map<number, Link>();
+  readonly #bootstrapsByEndpoint = new Map<string, Bootstrap>();
+  readonly #output: DiscoveryOutput[] = [];
+
+  /** `chance` gives numbers from 0 to 1. */
+  constructor(isLive: (nodeId: string) => boolean, chance: () => number) {
+    this.#isLive = isLive;
+    this.#chance = chance;
+  }
+
+  handleLinks(indices: readonly number[], now: Millis): void {
+    for (const index of this.#links.keys()) if (!indices.includes(index)) this.#links.delete(index);
+    for (const index of indices) if (!this.#links.has(index)) this.#links.set(index, { sent: 0, dueAt: now });
+    this.handleTimeout(now);
+  }
+
+  handleBootstrap(endpoints: readonly Endpoint[], now: Millis): void {
+    const keys = new Set(endpoints.map(formatEndpoint));
+    for (const key of this.#bootstrapsByEndpoint.keys()) if (!keys.has(key)) this.#bootstrapsByEndpoint.delete(key);
+    for (const endpoint of endpoints) {
+      const key = formatEndpoint(endpoint);
+      if (this.#bootstrapsByEndpoint.has(key)) continue;
+      this.#bootstrapsByEndpoint.set(key, { endpoint, nodeId: undefined, backOff: FIRST_BACK_OFF, dueAt: now });
+    }
+    this.handleTimeout(now);
+  }
+
+  /** `nodeId` answered from `endpoint`. */
+  handleAnswer(endpoint: Endpoint, nodeId: string): void {
+    const bootstrap = this.#bootstrapsByEndpoint.get(formatEndpoint(endpoint));
+    if (bootstrap !== undefined) bootstrap.nodeId = nodeId;
+  }
+
+  handleLost(nodeId: string, now: Millis): void {
+    for (const bootstrap of this.#bootstrapsByEndpoint.values()) {
+      if (bootstrap.nodeId !== nodeId) continue;
+      bootstrap.backOff = FIRST_BACK_OFF;
+      bootstrap.dueAt = now;
+    }
+    this.handleTimeout(now);
+  }
+
+  /** We have become somebody new: tell everybody soon. */
+  hurry(now: Millis): void {
+    for (const link of this.#links.values()) link.dueAt = now;
+    for (const bootstrap of this.#bootstrapsByEndpoint.values()) bootstrap.dueAt = now;
+    this.handleTimeout(now);
+  }
+
+  handleTimeout(now: Millis): void {
+    for (const [index, link] of this.#links) if (link.dueAt <= now) this.#beacon(index, link, now);
+    for (const bootstrap of this.#bootstrapsByEndpoint.values()) if (bootstrap.dueAt <= now) this.#call(bootstrap, now);
+  }
+
+  poll(): DiscoveryOutput | undefined {
+    return this.#output.shift();
+  }
+
+  nextTimeout(): Millis | undefined {
+    const schedules = [...this.#links.values(), ...this.#bootstrapsByEndpoint.values()];
+    return schedules.length === 0 ? undefined : millis(Math.min(...schedules.map(({ dueAt }) => dueAt)));
+  }
+
+  #beacon(index: number, link: Link, now: Millis): void {
+    link.sent += 1;
+    link.dueAt =
+      link.sent < QUICK_BEACONS
+        ? after(now, millis(QUICK_BEACON_INTERVAL + this.#chance() * QUICK_JITTER))
+        : after(now, millis(BEACON_INTERVAL + (this.#chance() - 0.5) * JITTER));
+    this.#output.push({ kind: 'beacon', link: index });
+  }
+
+  #call(bootstrap: Bootstrap, now: Millis): void {
+    const { nodeId, endpoint } = bootstrap;
+    const live = nodeId !== undefined && this.#isLive(nodeId);
+    const interval = live ? MAX_BACK_OFF : bootstrap.backOff;
+    bootstrap.dueAt = after(now, millis(interval * (0.9 + this.#chance() * 0.2)));
+    bootstrap.backOff = live ? FIRST_BACK_OFF : millis(Math.min(MAX_BACK_OFF, bootstrap.backOff * 2));
+    this.#output.push({ kind: 'hello', to: endpoint });
+  }
+}

@@ -1,0 +1,44 @@
+/** Where a node may be reached: candidates, none of them proved until the tunnel answers. */
+import { endpointsEqual, isLinkLocal, type Endpoint } from '../inet/index.ts';
+import { after, seconds, type Millis } from '../machine/index.ts';
+import { isMeshAddress } from './address.ts';
+
+const MAX_HEARD = 4;
+const HEARD_TIMEOUT = seconds(600);
+
+/**
+ * Whether `endpoint` means the same to others as to the node that names it. Link-local addresses do not, loopback
+ * leads back to the reader, and the mesh's own addresses would put the tunnel inside itself.
+ */
+export function isWorthDescribing({ address, port }: Endpoint): boolean {
+  if (port === 0 || isLinkLocal(address) || isMeshAddress(address)) return false;
+  const { bytes } = address;
+  if (address.family === 6) return bytes[0] !== 0xff && !bytes.subarray(0, 15).every((byte) => byte === 0);
+  const isIpv4LinkLocal = bytes[0] === 169 && bytes[1] === 254;
+  // 224 and above: multicast, reserved, broadcast.
+  return bytes[0] !== 0 && bytes[0] !== 127 && bytes[0] < 224 && !isIpv4LinkLocal;
+}
+
+export class Candidates {
+  /** Endpoints that the node answered from, the latest first; the only ones that may be link-local. */
+  #heard: { readonly endpoint: Endpoint; readonly at: Millis }[] = [];
+  #described: readonly Endpoint[] = [];
+
+  hear(endpoint: Endpoint, now: Millis): void {
+    const others = this.#heard.filter(
+      (heard) => !endpointsEqual(heard.endpoint, endpoint) && after(heard.at, HEARD_TIMEOUT) > now,
+    );
+    this.#heard = [{ endpoint, at: now }, ...others].slice(0, MAX_HEARD);
+  }
+
+  /** Takes over what the node's description says, in place of what an older one said. */
+  describe(endpoints: readonly Endpoint[]): void {
+    this.#described = endpoints.filter(isWorthDescribing);
+  }
+
+  /** All of them, the most promising first. */
+  list(): Endpoint[] {
+    const heard = this.#heard.map(({ endpoint }) => endpoint);
+    return heard.concat(this.#described.filter((endpoint) => !heard.some((h) => endpointsEqual(h, endpoint))));
+  }
+}

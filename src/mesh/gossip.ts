@@ -1,0 +1,49 @@
+/**
+ * What is news: of each node the newest sequence number that was accepted or refused, and summaries of it for
+ * neighbours to compare with.
+ */
+import { MAX_SUMMARY_ENTRIES, type News } from './messages.ts';
+
+const MAX_REFUSED = 1024;
+
+export class Newest {
+  readonly #sequenceByNodeId = new Map<string, number>();
+  /** Of nodes that are not trusted, the oldest first. */
+  readonly #refusedByNodeId = new Map<string, number>();
+
+  isNews({ nodeId, sequence }: News): boolean {
+    return sequence > Math.max(this.sequenceOf(nodeId), this.#refusedByNodeId.get(nodeId) ?? 0);
+  }
+
+  /** 0 if the node is not known. */
+  sequenceOf(nodeId: string): number {
+    return this.#sequenceByNodeId.get(nodeId) ?? 0;
+  }
+
+  accept({ nodeId, sequence }: News): void {
+    this.#sequenceByNodeId.set(nodeId, sequence);
+    this.#refusedByNodeId.delete(nodeId);
+  }
+
+  /** @returns whether the node is refused for the first time */
+  refuse({ nodeId, sequence }: News): boolean {
+    const first = !this.#refusedByNodeId.has(nodeId);
+    this.#refusedByNodeId.set(nodeId, sequence);
+    if (this.#refusedByNodeId.size > MAX_REFUSED) {
+      this.#refusedByNodeId.delete(this.#refusedByNodeId.keys().next().value as string);
+    }
+    return first;
+  }
+
+  forget(nodeId: string): void {
+    this.#sequenceByNodeId.delete(nodeId);
+  }
+
+  /** All that was accepted, in pages that fit into a message. */
+  summaries(): News[][] {
+    const entries = Array.from(this.#sequenceByNodeId, ([nodeId, sequence]) => ({ nodeId, sequence }));
+    const pages: News[][] = [];
+    for (let i = 0; i < entries.length; i += MAX_SUMMARY_ENTRIES) pages.push(entries.slice(i, i + MAX_SUMMARY_ENTRIES));
+    return pages;
+  }
+}

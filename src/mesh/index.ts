@@ -1,0 +1,14 @@
+/**
+ * Who is there, whom to trust, and how to reach them. `MeshNode` is the machine; the rest is what its inputs, outputs
+ * and tests are made of. No relaying, no hole punching, no routing.
+ */
+export * from './node-interface.ts';
+export * from './node.ts';
+export * from './trust.ts';
+export * from './known-nodes.ts';
+export * from './identity.ts';
+export * from './address.ts';
+export * from './description.ts';
+export * from './messages.ts';
+export * from './tunnel.ts';
+export * from './hex.ts';

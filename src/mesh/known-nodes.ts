@@ -1,0 +1,88 @@
+/** The other nodes that this one trusts, found by id, address and WireGuard key. Bounded. */
+import { formatAddress, type Endpoint, type IpAddress } from '../inet/index.ts';
+import type { Millis } from '../machine/index.ts';
+import type { Description } from './description.ts';
+import { toHex } from './hex.ts';
+import type { TokenBucket } from './rate-limit.ts';
+import type { Tunnel } from './tunnel.ts';
+
+export const MAX_NODES = 1024;
+
+/** On a link, at an endpoint that somebody configured (we, or the other node), or from another node. */
+export type FoundBy = 'beacon' | 'bootstrap' | 'gossip';
+
+export interface KnownNode {
+  description: Description;
+  readonly foundBy: FoundBy;
+  readonly tunnel: Tunnel;
+  readonly bucket: TokenBucket;
+  /** What its WireGuard peer has, as far as we know. */
+  endpoint: Endpoint | undefined;
+  traffic: { readonly lastHandshakeAt: Millis | undefined; readonly rxBytes: number; readonly txBytes: number };
+}
+
+export class KnownNodes {
+  /** The node known for longest first. */
+  readonly #byNodeId = new Map<string, KnownNode>();
+  readonly #byAddress = new Map<string, KnownNode>();
+  readonly #byKey = new Map<string, KnownNode>();
+
+  get(nodeId: string): KnownNode | undefined {
+    return this.#byNodeId.get(nodeId);
+  }
+
+  withAddress(address: IpAddress): KnownNode | undefined {
+    return this.#byAddress.get(formatAddress(address));
+  }
+
+  withKey(wireGuardPublicKey: Uint8Array): KnownNode | undefined {
+    return this.#byKey.get(toHex(wireGuardPublicKey));
+  }
+
+  values(): KnownNode[] {
+    return [...this.#byNodeId.values()];
+  }
+
+  /** Those whose tunnel answers. */
+  live(): KnownNode[] {
+    return this.values().filter(({ tunnel }) => tunnel.state === 'up');
+  }
+
+  add(node: KnownNode): void {
+    this.#byNodeId.set(node.description.nodeId, node);
+    this.#index(node);
+  }
+
+  describe(node: KnownNode, description: Description): void {
+    this.#byKey.delete(toHex(node.description.wireGuardPublicKey));
+    node.description = description;
+    this.#index(node);
+  }
+
+  delete({ description }: KnownNode): void {
+    this.#byNodeId.delete(description.nodeId);
+    this.#byAddress.delete(formatAddress(description.address));
+    this.#byKey.delete(toHex(description.wireGuardPublicKey));
+  }
+
+  /**
+   * Who must go so that `description` can come: the node that claims the same WireGuard key, or, where the table is full,
+   * the one known for longest. Who has answered through the tunnel has shown that the key is its own, and stays: then
+   * the answer is why `description` cannot come.
+   */
+  inTheWayOf(description: Description): KnownNode | 'key-taken' | 'address-taken' | 'table-full' | undefined {
+    const { nodeId } = description;
+    const neighbour = this.withAddress(description.address);
+    if (neighbour !== undefined && neighbour.description.nodeId !== nodeId) return 'address-taken';
+    const rival = this.withKey(description.wireGuardPublicKey);
+    if (rival !== undefined && rival.description.nodeId !== nodeId) return rival.tunnel.hasBeenUp ? 'key-taken' : rival;
+    if (this.#byNodeId.has(nodeId) || this.#byNodeId.size < MAX_NODES) return undefined;
+    for (const node of this.#byNodeId.values()) if (!node.tunnel.hasBeenUp) return node;
+    return 'table-full';
+  }
+
+  #index(node: KnownNode): void {
+    this.#byAddress.set(formatAddress(node.description.address), node);
+    this.#byKey.set(toHex(node.description.wireGuardPublicKey), node);
+  }
+}

@@ -1,0 +1,287 @@
+/**
+ * The mesh's own messages. Three travel on the WireGuard UDP port, where the first byte keeps them apart from
+ * WireGuard's (1–4); the others travel inside the tunnel, where WireGuard has authenticated the sender. Integers are in
+ * network order; bytes behind the last field are ignored, for later versions.
+ *
+ *      0        1         2        3          4                      12
+ *     | 'w'    | version | type   | reserved | mesh tag (8 bytes)   | fields of the type …
+ *
+ * Outside, nobody is authenticated yet, so no answer is larger than its question, or a forged source address would turn
+ * us into an amplifier: a `Hello` is as long as its answer, and a `DescriptionRequest` is padded to the 1,200 bytes that a
+ * `DescriptionPart` may have. 1,200 bytes pass everywhere in IPv6 (RFC 8200 §5), even inside the tunnel.
+ */
+import * as cbor from 'cborg';
+import type { IdentityPrimitives } from '../crypto/primitives.ts';
+import { MAX_DESCRIPTION_BYTES } from './description.ts';
+import { domain } from './domain.ts';
+import { fromHex, toHex } from './hex.ts';
+import { NODE_ID_BYTES } from './identity.ts';
+
+/** The first byte of every message. */
+export const MAGIC = 0x77;
+export const MAX_MESSAGE_BYTES = 1200;
+const VERSION = 1;
+
+const TYPE = {
+  hello: 1,
+  'description-request': 2,
+  'description-part': 3,
+  probe: 4,
+  'probe-reply': 5,
+  announce: 6,
+  summary: 7,
+  leave: 8,
+} as const;
+
+/** Where the fields lie, in bytes. */
+const HEADER = { magic: 0, version: 1, type: 2, tag: 4, end: 12 } as const;
+const HELLO = { nodeId: 12, sequence: 40, knownSequence: 48, challenge: 56, echo: 64, flags: 72, end: 76 } as const;
+const REQUEST = { nodeId: 12, nonce: 40, offset: 48, end: 50, paddedEnd: MAX_MESSAGE_BYTES } as const;
+const PART = { nodeId: 12, nonce: 40, sequence: 48, total: 56, offset: 58, bytes: 60 } as const;
+const PROBE = { nonce: 12, end: 20 } as const;
+const NEWS = { nodeId: 0, sequence: 28, end: 36 } as const;
+
+export const MAX_PART_BYTES = MAX_MESSAGE_BYTES - PART.bytes;
+export const MAX_SUMMARY_ENTRIES = Math.floor((MAX_MESSAGE_BYTES - HEADER.end) / NEWS.end);
+const PLEASE_ANSWER = 1;
+
+/** That a node has a description with this sequence number. */
+export interface News {
+  readonly nodeId: string;
+  readonly sequence: number;
+}
+
+export interface Hello extends News {
+  readonly kind: 'hello';
+  /** The sequence number of the newest description of the receiver that the sender knows; 0 if none. */
+  readonly knownSequence: number;
+  /** To be sent back as `echo`; 0 in a beacon. */
+  readonly challenge: bigint;
+  /** The challenge of the Hello that this one answers: its sender gets what is sent to its address. 0: no answer. */
+  readonly echo: bigint;
+  readonly pleaseAnswer: boolean;
+}
+
+export interface DescriptionRequest {
+  readonly kind: 'description-request';
+  readonly nodeId: string;
+  readonly nonce: bigint;
+  readonly offset: number;
+}
+
+export interface DescriptionPart extends News {
+  readonly kind: 'description-part';
+  /** The request's, so that nobody who has not seen it can answer it. */
+  readonly nonce: bigint;
+  /** Length of the whole description, in bytes. */
+  readonly total: number;
+  readonly offset: number;
+  readonly bytes: Uint8Array;
+}
+
+/** For the round-trip time, and to know that the tunnel works. */
+export interface Probe {
+  readonly kind: 'probe' | 'probe-reply';
+  readonly nonce: bigint;
+}
+
+/** A newer description was accepted and can be asked for. */
+export interface Announce extends News {
+  readonly kind: 'announce';
+}
+
+/** What the sender knows, or a page of it. */
+export interface Summary {
+  readonly kind: 'summary';
+  readonly entries: readonly News[];
+}
+
+/** The sender shuts down. */
+export interface Leave {
+  readonly kind: 'leave';
+}
+
+export type Message = Hello | DescriptionRequest | DescriptionPart | Probe | Announce | Summary | Leave;
+export type MessageDrop = 'message-malformed' | 'message-unknown-version' | 'message-unknown-type' | 'foreign-mesh';
+
+/** Eight bytes that tell meshes apart early. It is no secret and proves nothing. */
+export function meshTag(meshName: string, { sha224 }: Pick<IdentityPrimitives, 'sha224'>): Uint8Array {
+  return sha224(domain('wiremesh mesh tag v1'), cbor.encode(meshName)).slice(0, HEADER.end - HEADER.tag);
+}
+
+export function writeMessage(message: Message, tag: Uint8Array): Uint8Array {
+  const bytes = new Uint8Array(lengthOf(message));
+  const view = new DataView(bytes.buffer);
+  bytes[HEADER.magic] = MAGIC;
+  bytes[HEADER.version] = VERSION;
+  bytes[HEADER.type] = TYPE[message.kind];
+  bytes.set(tag, HEADER.tag);
+  switch (message.kind) {
+    case 'hello':
+      writeHello(message, bytes, view);
+      break;
+    case 'description-request':
+      bytes.set(fromHex(message.nodeId), REQUEST.nodeId);
+      view.setBigUint64(REQUEST.nonce, message.nonce);
+      view.setUint16(REQUEST.offset, message.offset);
+      break;
+    case 'description-part':
+      writePart(message, bytes, view);
+      break;
+    case 'probe':
+    case 'probe-reply':
+      view.setBigUint64(PROBE.nonce, message.nonce);
+      break;
+    case 'announce':
+      writeNews(message, bytes, view, HEADER.end);
+      break;
+    case 'summary':
+      message.entries.forEach((entry, i) => writeNews(entry, bytes, view, HEADER.end + i * NEWS.end));
+      break;
+    case 'leave':
+  }
+  return bytes;
+}
+
+/** Reads a message of the mesh that `tag` stands for. Authenticates nothing; keeps `datagram`. */
+export function readMessage(datagram: Uint8Array, tag: Uint8Array): Message | MessageDrop {
+  if (datagram.length < HEADER.end || datagram[HEADER.magic] !== MAGIC) return 'message-malformed';
+  if (datagram[HEADER.version] !== VERSION) return 'message-unknown-version';
+  if (tag.some((byte, i) => datagram[HEADER.tag + i] !== byte)) return 'foreign-mesh';
+  const view = new DataView(datagram.buffer, datagram.byteOffset, datagram.byteLength);
+  switch (datagram[HEADER.type]) {
+    case TYPE.hello:
+      return readHello(view) ?? 'message-malformed';
+    case TYPE['description-request']:
+      return readRequest(view) ?? 'message-malformed';
+    case TYPE['description-part']:
+      return readPart(view) ?? 'message-malformed';
+    case TYPE.probe:
+      return readProbe(view, 'probe') ?? 'message-malformed';
+    case TYPE['probe-reply']:
+      return readProbe(view, 'probe-reply') ?? 'message-malformed';
+    case TYPE.announce:
+      return readAnnounce(view) ?? 'message-malformed';
+    case TYPE.summary:
+      return readSummary(view) ?? 'message-malformed';
+    case TYPE.leave:
+      return { kind: 'leave' };
+    default:
+      return 'message-unknown-type';
+  }
+}
+
+function lengthOf(message: Message): number {
+  switch (message.kind) {
+    case 'hello':
+      return HELLO.end;
+    case 'description-request':
+      return REQUEST.paddedEnd;
+    case 'description-part':
+      return PART.bytes + message.bytes.length;
+    case 'probe':
+    case 'probe-reply':
+      return PROBE.end;
+    case 'announce':
+      return HEADER.end + NEWS.end;
+    case 'summary':
+      return HEADER.end + message.entries.length * NEWS.end;
+    case 'leave':
+      return HEADER.end;
+  }
+}
+
+function writeHello(hello: Hello, bytes: Uint8Array, view: DataView): void {
+  bytes.set(fromHex(hello.nodeId), HELLO.nodeId);
+  view.setBigUint64(HELLO.sequence, BigInt(hello.sequence));
+  view.setBigUint64(HELLO.knownSequence, BigInt(hello.knownSequence));
+  view.setBigUint64(HELLO.challenge, hello.challenge);
+  view.setBigUint64(HELLO.echo, hello.echo);
+  bytes[HELLO.flags] = hello.pleaseAnswer ? PLEASE_ANSWER : 0;
+}
+
+function readHello(view: DataView): Hello | undefined {
+  if (view.byteLength < HELLO.end) return undefined;
+  const sequence = readSequence(view, HELLO.sequence);
+  const knownSequence = readSequence(view, HELLO.knownSequence);
+  if (sequence === undefined || knownSequence === undefined) return undefined;
+  return {
+    kind: 'hello',
+    nodeId: readNodeId(view, HELLO.nodeId),
+    sequence,
+    knownSequence,
+    challenge: view.getBigUint64(HELLO.challenge),
+    echo: view.getBigUint64(HELLO.echo),
+    pleaseAnswer: (view.getUint8(HELLO.flags) & PLEASE_ANSWER) !== 0,
+  };
+}
+
+function readRequest(view: DataView): DescriptionRequest | undefined {
+  if (view.byteLength < REQUEST.paddedEnd) return undefined;
+  return {
+    kind: 'description-request',
+    nodeId: readNodeId(view, REQUEST.nodeId),
+    nonce: view.getBigUint64(REQUEST.nonce),
+    offset: view.getUint16(REQUEST.offset),
+  };
+}
+
+function writePart(part: DescriptionPart, bytes: Uint8Array, view: DataView): void {
+  bytes.set(fromHex(part.nodeId), PART.nodeId);
+  view.setBigUint64(PART.nonce, part.nonce);
+  view.setBigUint64(PART.sequence, BigInt(part.sequence));
+  view.setUint16(PART.total, part.total);
+  view.setUint16(PART.offset, part.offset);
+  bytes.set(part.bytes, PART.bytes);
+}
+
+function readPart(view: DataView): DescriptionPart | undefined {
+  if (view.byteLength <= PART.bytes || view.byteLength > MAX_MESSAGE_BYTES) return undefined;
+  const sequence = readSequence(view, PART.sequence);
+  const total = view.getUint16(PART.total);
+  const offset = view.getUint16(PART.offset);
+  const bytes = new Uint8Array(view.buffer, view.byteOffset + PART.bytes, view.byteLength - PART.bytes);
+  if (sequence === undefined || total > MAX_DESCRIPTION_BYTES || offset + bytes.length > total) return undefined;
+  const nonce = view.getBigUint64(PART.nonce);
+  return { kind: 'description-part', nodeId: readNodeId(view, PART.nodeId), nonce, sequence, total, offset, bytes };
+}
+
+function readProbe(view: DataView, kind: Probe['kind']): Probe | undefined {
+  return view.byteLength < PROBE.end ? undefined : { kind, nonce: view.getBigUint64(PROBE.nonce) };
+}
+
+function readAnnounce(view: DataView): Announce | undefined {
+  const news = readNews(view, HEADER.end);
+  return news === undefined ? undefined : { kind: 'announce', ...news };
+}
+
+function readSummary(view: DataView): Summary | undefined {
+  if (view.byteLength > MAX_MESSAGE_BYTES) return undefined;
+  const entries: News[] = [];
+  for (let offset: number = HEADER.end; offset + NEWS.end <= view.byteLength; offset += NEWS.end) {
+    const news = readNews(view, offset);
+    if (news === undefined) return undefined;
+    entries.push(news);
+  }
+  return { kind: 'summary', entries };
+}
+
+function writeNews(news: News, bytes: Uint8Array, view: DataView, offset: number): void {
+  bytes.set(fromHex(news.nodeId), offset + NEWS.nodeId);
+  view.setBigUint64(offset + NEWS.sequence, BigInt(news.sequence));
+}
+
+function readNews(view: DataView, offset: number): News | undefined {
+  if (view.byteLength < offset + NEWS.end) return undefined;
+  const sequence = readSequence(view, offset + NEWS.sequence);
+  return sequence === undefined ? undefined : { nodeId: readNodeId(view, offset + NEWS.nodeId), sequence };
+}
+
+function readNodeId(view: DataView, offset: number): string {
+  return toHex(new Uint8Array(view.buffer, view.byteOffset + offset, NODE_ID_BYTES));
+}
+
+function readSequence(view: DataView, offset: number): number | undefined {
+  const sequence = Number(view.getBigUint64(offset));
+  return Number.isSafeInteger(sequence) ? sequence : undefined;
+}

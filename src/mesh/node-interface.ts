@@ -1,0 +1,106 @@
+/** What goes into a `MeshNode` and what comes out of it. */
+import type { IdentityPrimitives } from '../crypto/primitives.ts';
+import type { Endpoint, IpAddress } from '../inet/index.ts';
+import type { Millis } from '../machine/index.ts';
+import type { DeviceChange, PeerState } from '../wireguard/configuration.ts';
+import type { FoundBy } from './known-nodes.ts';
+import type { TrustPolicy } from './trust.ts';
+import type { TunnelState } from './tunnel.ts';
+
+export interface NodeOptions {
+  readonly meshName: string;
+  /** 32 secret bytes. Kept, not copied. */
+  readonly identitySeed: Uint8Array;
+  readonly wireGuardPublicKey: Uint8Array;
+  readonly hostName: string;
+  /** The last one that `store-sequence` asked to store; 0 if it is not known. */
+  readonly storedSequence: number;
+  readonly trust: TrustPolicy;
+  readonly bootstrap: readonly Endpoint[];
+  readonly primitives: IdentityPrimitives;
+  /** For descriptions, whose times others read; everything else goes by `now`. */
+  readonly unixTime: () => Millis;
+}
+
+export type NodeInput =
+  /** Arrived on the UDP port or from the beacon group. */
+  | { readonly kind: 'datagram'; readonly datagram: Uint8Array; readonly from: Endpoint }
+  /** Arrived inside the tunnel. */
+  | { readonly kind: 'tunnel-datagram'; readonly datagram: Uint8Array; readonly from: IpAddress }
+  /** The links to send beacons on. */
+  | { readonly kind: 'links'; readonly links: readonly { readonly index: number; readonly name: string }[] }
+  /** This host's own addresses, with the bound port. */
+  | { readonly kind: 'own-endpoints'; readonly endpoints: readonly Endpoint[] }
+  /** The bootstrap endpoints, resolved again. */
+  | { readonly kind: 'bootstrap'; readonly endpoints: readonly Endpoint[] }
+  /** What the device says of its peers, about once a second. */
+  | { readonly kind: 'peer-states'; readonly peers: readonly PeerState[] }
+  /** Shut down. Nothing comes out after what this input brings out. */
+  | { readonly kind: 'leave' };
+
+export type NodeOutput =
+  | { readonly kind: 'send'; readonly datagram: Uint8Array; readonly to: Endpoint }
+  /** To the beacon group on `link`. */
+  | { readonly kind: 'beacon'; readonly datagram: Uint8Array; readonly link: number }
+  | { readonly kind: 'tunnel-send'; readonly datagram: Uint8Array; readonly to: IpAddress }
+  /** Peers to add, change and remove. */
+  | { readonly kind: 'configure'; readonly change: DeviceChange }
+  /** Comes before the first datagram that uses the sequence number; it should be on disk by then. */
+  | { readonly kind: 'store-sequence'; readonly sequence: number }
+  | { readonly kind: 'event'; readonly event: NodeEvent };
+
+/** What an administrator may want to read about a node. */
+export interface NodeEvent {
+  readonly kind:
+    | 'found'
+    | 'trusted'
+    | 'refused'
+    | 'tunnel-up'
+    | 'lost'
+    | 'left'
+    /** It has a new WireGuard key, host name or endpoints. */
+    | 'updated'
+    | 'expired'
+    /** Two nodes claim what only one can have; `reason` says what. */
+    | 'identity-contradiction';
+  readonly nodeId: string;
+  readonly address: IpAddress;
+  /** Printable, but not to be believed. */
+  readonly hostName: string;
+  readonly endpoint: Endpoint | undefined;
+  readonly foundBy: FoundBy;
+  readonly reason?: string;
+}
+
+export interface NodeStatus {
+  readonly self: {
+    readonly nodeId: string;
+    readonly address: IpAddress;
+    readonly hostName: string;
+    readonly meshName: string;
+    readonly sequence: number;
+  };
+  readonly nodes: readonly NodeView[];
+  /** Datagrams and descriptions that were dropped, by reason. */
+  readonly drops: Readonly<Record<string, number>>;
+}
+
+/** One other node, as this one sees it. */
+export interface NodeView {
+  readonly nodeId: string;
+  readonly address: IpAddress;
+  readonly hostName: string;
+  readonly wireGuardPublicKey: Uint8Array;
+  readonly sequence: number;
+  /** Of its WireGuard peer. */
+  readonly endpoint: Endpoint | undefined;
+  /** Where it may be reached, the most promising first. */
+  readonly candidates: readonly Endpoint[];
+  readonly foundBy: FoundBy;
+  readonly state: TunnelState;
+  /** Unix time. */
+  readonly lastHandshakeAt: Millis | undefined;
+  readonly rxBytes: number;
+  readonly txBytes: number;
+  readonly roundTripTime: Millis | undefined;
+}

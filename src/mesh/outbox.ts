@@ -1,0 +1,60 @@
+/** What a node wants done, in order, until somebody polls it; and the count of what it ignored. */
+import type { Endpoint } from '../inet/index.ts';
+import type { PeerChange } from '../wireguard/configuration.ts';
+import type { KnownNode } from './known-nodes.ts';
+import { writeMessage, type Message } from './messages.ts';
+import type { NodeEvent, NodeOutput } from './node-interface.ts';
+
+export class Outbox {
+  readonly #tag: Uint8Array;
+  readonly #output: NodeOutput[] = [];
+  readonly #drops: Record<string, number> = {};
+
+  /** `tag`: of the mesh that messages are for. */
+  constructor(tag: Uint8Array) {
+    this.#tag = tag;
+  }
+
+  get drops(): Record<string, number> {
+    return { ...this.#drops };
+  }
+
+  poll(): NodeOutput | undefined {
+    return this.#output.shift();
+  }
+
+  send(message: Message, to: Endpoint): void {
+    this.#output.push({ kind: 'send', datagram: writeMessage(message, this.#tag), to });
+  }
+
+  beacon(message: Message, link: number): void {
+    this.#output.push({ kind: 'beacon', datagram: writeMessage(message, this.#tag), link });
+  }
+
+  tunnelSend(message: Message, { description }: KnownNode): void {
+    this.#output.push({ kind: 'tunnel-send', datagram: writeMessage(message, this.#tag), to: description.address });
+  }
+
+  configure(...peers: PeerChange[]): void {
+    this.#output.push({ kind: 'configure', change: { peers } });
+  }
+
+  storeSequence(sequence: number): void {
+    this.#output.push({ kind: 'store-sequence', sequence });
+  }
+
+  event(
+    kind: NodeEvent['kind'],
+    about: Pick<KnownNode, 'description' | 'endpoint' | 'foundBy'>,
+    reason?: string,
+  ): void {
+    const { description, endpoint, foundBy } = about;
+    const { nodeId, address, hostName } = description;
+    const event = { kind, nodeId, address, hostName, endpoint, foundBy, ...(reason !== undefined && { reason }) };
+    this.#output.push({ kind: 'event', event });
+  }
+
+  drop(reason: string): void {
+    this.#drops[reason] = (this.#drops[reason] ?? 0) + 1;
+  }
+}

@@ -1,0 +1,53 @@
+/** Token buckets in the caller's time: one for everybody together, one for each source. */
+import { millis, type Millis } from '../machine/index.ts';
+
+/** `perSecond` on average, `burst` at once. */
+export interface Rate {
+  readonly perSecond: number;
+  readonly burst: number;
+}
+
+export class TokenBucket {
+  readonly #rate: Rate;
+  #tokens: number;
+  #filledAt = millis(-Infinity);
+
+  constructor(rate: Rate) {
+    this.#rate = rate;
+    this.#tokens = rate.burst;
+  }
+
+  /** Takes a token, or says that there is none. */
+  take(now: Millis): boolean {
+    const { perSecond, burst } = this.#rate;
+    this.#tokens = Math.min(burst, this.#tokens + ((now - this.#filledAt) / 1000) * perSecond);
+    this.#filledAt = now;
+    if (this.#tokens < 1) return false;
+    this.#tokens -= 1;
+    return true;
+  }
+}
+
+export class RateLimit {
+  readonly #everybody: TokenBucket;
+  readonly #perSource: Rate;
+  readonly #maxSources: number;
+  /** The least recently seen source first. */
+  readonly #buckets = new Map<string, TokenBucket>();
+
+  constructor(rates: { everybody: Rate; perSource: Rate; maxSources: number }) {
+    this.#everybody = new TokenBucket(rates.everybody);
+    this.#perSource = rates.perSource;
+    this.#maxSources = rates.maxSources;
+  }
+
+  /** Whether one more message of `source` may cost us something. */
+  admits(source: string, now: Millis): boolean {
+    const bucket = this.#buckets.get(source) ?? new TokenBucket(this.#perSource);
+    this.#buckets.delete(source);
+    this.#buckets.set(source, bucket);
+    if (this.#buckets.size > this.#maxSources) this.#buckets.delete(this.#buckets.keys().next().value as string);
+    // The source's own bucket first: one loud source must not empty the bucket of all.
+    return bucket.take(now) && this.#everybody.take(now);
+  }
+}
