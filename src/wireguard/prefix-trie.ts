@@ -1,10 +1,12 @@
 /**
- * A binary trie of the prefixes of one address family, compressed to the nodes where it forks or where a prefix ends. All nodes
- * lie in one Int32Array, a node in one cache line: with objects a lookup among 100,000 prefixes took twice as long.
- *
- * A node is the words of its prefix (big-endian, 1 for IPv4, 4 for IPv6), its length in bits with the flag `OWNED`, and its two
- * children. Node 0 is the root, the empty prefix; as a child, 0 stands for none.
+ * A binary trie of the prefixes of one address family, compressed to the nodes where it forks or where a prefix ends.
+ * All nodes lie in one Int32Array, each in one cache line; a node is named by where it begins. Node 0 is the root, the
+ * empty prefix; as a child, 0 stands for none.
  */
+const META = 0; // The length of the prefix in bits, with the flag `OWNED`.
+const CHILDREN = 1;
+const KEY = 3; // The words of the prefix, big-endian: 1 for IPv4, 4 for IPv6.
+
 const OWNED = 0x100;
 const LENGTH = 0xff;
 const NONE = -1;
@@ -14,37 +16,27 @@ export class PrefixTrie<Owner> {
   readonly #words: 1 | 4;
   readonly #stride: 4 | 8;
   #nodes: Int32Array;
-  #used = 1;
+  #used: number;
   readonly #owners: (Owner | undefined)[] = [undefined];
   readonly #free: number[] = [];
+  /** The last node with an owner that the last walk passed. */
+  #best = 0;
 
   constructor(words: 1 | 4) {
     this.#words = words;
     this.#stride = words === 1 ? 4 : 8;
     this.#nodes = new Int32Array(16 * this.#stride);
+    this.#used = this.#stride;
   }
 
   /** The owner of the longest prefix that covers `address`. */
   lookup(address: Int32Array): Owner | undefined {
-    const nodes = this.#nodes;
-    const words = this.#words;
-    const width = words * 32;
-    let best = NONE;
-    let node = 0;
-    let word = 0;
-    do {
-      const base = node * this.#stride;
-      const meta = nodes[base + words];
-      const length = meta & LENGTH;
-      // What lies before the word in which the parent ended has been compared.
-      for (; word < length >>> 5; word++) if (nodes[base + word] !== address[word]) return this.owner(best);
-      const rest = length & 31;
-      if (rest !== 0 && (nodes[base + word] ^ address[word]) >>> (32 - rest) !== 0) break;
-      if ((meta & OWNED) !== 0) best = node;
-      if (length === width) break;
-      node = nodes[base + words + 1 + ((address[word] >>> (31 - rest)) & 1)];
-    } while (node !== 0);
-    return this.owner(best);
+    // Down to the end as if every node on the way covered the address: that is quick, because only the bits at which
+    // the trie forks are looked at, and right if the last node with an owner does cover it.
+    const end = this.#walk(address, this.#words * 32);
+    const common = this.#commonBits(end, address, this.#length(end));
+    if (this.#length(this.#best) > common) this.#walk(address, common);
+    return this.owner(this.#best);
   }
 
   /** @returns the node of exactly this prefix, or -1 if nobody owns it */
@@ -54,41 +46,60 @@ export class PrefixTrie<Owner> {
   }
 
   owner(node: number): Owner | undefined {
-    return node === NONE ? undefined : this.#owners[node];
+    return node === NONE ? undefined : this.#owners[node >>> 2];
   }
 
   /** The prefix of `node`, as bytes. */
   prefix(node: number): { bytes: Uint8Array; length: number } {
     const bytes = new Uint8Array(this.#words * 4);
     const view = new DataView(bytes.buffer);
-    for (let i = 0; i < this.#words; i++) view.setInt32(4 * i, this.#nodes[node * this.#stride + i]);
+    this.#key(node).forEach((word, i) => view.setInt32(4 * i, word));
     return { bytes, length: this.#length(node) };
   }
 
   /** Makes `owner` the owner of a prefix. @returns its node, which stays the same until the prefix is deleted */
   set(address: Int32Array, length: number, owner: Owner): number {
     const node = this.#nodeFor(address, length);
-    this.#nodes[node * this.#stride + this.#words] = length | OWNED;
-    this.#owners[node] = owner;
+    this.#nodes[node + META] = length | OWNED;
+    this.#owners[node >>> 2] = owner;
     return node;
   }
 
   /** Deletes a prefix that has an owner. */
   delete(address: Int32Array, length: number): void {
     const { node, parent, grandparent } = this.#descend(address, length);
-    this.#nodes[node * this.#stride + this.#words] = length;
-    this.#owners[node] = undefined;
+    this.#nodes[node + META] = length;
+    this.#owners[node >>> 2] = undefined;
     this.#splice(node, parent);
     this.#splice(parent, grandparent);
   }
 
-  /** The last node on the way to a prefix whose own prefix covers it, and the two above; the root is its own parent. */
+  /** Follows the bits of `address` down to prefixes of `limit` bits. @returns the last node; sets `#best` on the way */
+  #walk(address: Int32Array, limit: number): number {
+    const nodes = this.#nodes;
+    let node = 0;
+    let best = 0;
+    for (let next = 0; ;) {
+      const meta = nodes[next + META];
+      const length = meta & LENGTH;
+      if (length > limit) break;
+      node = next;
+      if ((meta & OWNED) !== 0) best = node;
+      if (length === limit) break;
+      next = nodes[node + CHILDREN + bitAt(address, length)];
+      if (next === 0) break;
+    }
+    this.#best = best;
+    return node;
+  }
+
+  /** The last node on the way to a prefix that covers it, and the two above; the root is its own parent. */
   #descend(address: Int32Array, length: number): { node: number; parent: number; grandparent: number } {
     let [node, parent, grandparent] = [0, 0, 0];
     while (this.#length(node) < length) {
       const child = this.#nodes[this.#slot(node, address)];
-      if (child === 0 || this.#length(child) > length) break;
-      if (this.#commonBits(child, address, this.#length(child)) < this.#length(child)) break;
+      const childLength = this.#length(child);
+      if (child === 0 || childLength > length || this.#commonBits(child, address, childLength) < childLength) break;
       [node, parent, grandparent] = [child, node, parent];
     }
     return { node, parent, grandparent };
@@ -114,21 +125,19 @@ export class PrefixTrie<Owner> {
   /** Takes a node out that neither forks nor ends a prefix. */
   #splice(node: number, parent: number): void {
     if (node === 0 || this.#isOwned(node)) return;
-    const left = node * this.#stride + this.#words + 1;
-    const [first, second] = [this.#nodes[left], this.#nodes[left + 1]];
+    const [first, second] = [this.#nodes[node + CHILDREN], this.#nodes[node + CHILDREN + 1]];
     if (first !== 0 && second !== 0) return;
     this.#nodes[this.#slot(parent, this.#key(node))] = first + second;
     this.#free.push(node);
   }
 
   #create(address: Int32Array, length: number): number {
-    const node = this.#free.pop() ?? this.#used++;
-    const base = node * this.#stride;
-    if (base >= this.#nodes.length) this.#grow();
-    for (let i = 0; i < this.#words; i++) this.#nodes[base + i] = address[i];
-    this.#nodes[base + this.#words] = length;
-    this.#nodes.fill(0, base + this.#words + 1, base + this.#words + 3);
-    this.#owners[node] = undefined;
+    const node = this.#free.pop() ?? this.#used;
+    if (node === this.#used) this.#used += this.#stride;
+    if (this.#used > this.#nodes.length) this.#grow();
+    this.#nodes.fill(0, node, node + this.#stride);
+    this.#nodes[node + META] = length;
+    for (let i = 0; i < this.#words; i++) this.#nodes[node + KEY + i] = address[i];
     return node;
   }
 
@@ -139,30 +148,33 @@ export class PrefixTrie<Owner> {
   }
 
   #length(node: number): number {
-    return this.#nodes[node * this.#stride + this.#words] & LENGTH;
+    return this.#nodes[node + META] & LENGTH;
   }
 
   #isOwned(node: number): boolean {
-    return (this.#nodes[node * this.#stride + this.#words] & OWNED) !== 0;
+    return (this.#nodes[node + META] & OWNED) !== 0;
   }
 
   #key(node: number): Int32Array {
-    return this.#nodes.subarray(node * this.#stride, node * this.#stride + this.#words);
+    return this.#nodes.subarray(node + KEY, node + KEY + this.#words);
   }
 
   /** Where `node`, which covers `address` and is shorter, keeps the child in the direction of `address`. */
   #slot(node: number, address: Int32Array): number {
-    const length = this.#length(node);
-    const bit = (address[length >>> 5] >>> (31 - (length & 31))) & 1;
-    return node * this.#stride + this.#words + 1 + bit;
+    return node + CHILDREN + bitAt(address, this.#length(node));
   }
 
   /** How many of the first `limit` bits of `node` and `address` are the same. */
   #commonBits(node: number, address: Int32Array, limit: number): number {
     for (let i = 0; i * 32 < limit; i++) {
-      const difference = this.#nodes[node * this.#stride + i] ^ address[i];
+      const difference = this.#nodes[node + KEY + i] ^ address[i];
       if (difference !== 0) return Math.min(limit, i * 32 + Math.clz32(difference));
     }
     return limit;
   }
+}
+
+/** Bit `index` of `address`, the first being the highest of word 0. JavaScript shifts by the low 5 bits of a number. */
+function bitAt(address: Int32Array, index: number): number {
+  return (address[index >>> 5] >>> ~index) & 1;
 }
