@@ -213,7 +213,7 @@ export class Peer {
     if (keypair.destroyed) return;
     this.#timers.authenticatedSent(now);
     if (packets > 0) this.#timers.dataSent(now);
-    if (mustRekeyOnSend(keypair, this.#host.timing, now)) this.#initiate(now);
+    if (this.#isCurrent(keypair) && mustRekeyOnSend(keypair, this.#host.timing, now)) this.#initiate(now);
     this.#schedule();
   }
 
@@ -237,8 +237,13 @@ export class Peer {
       this.#handshakeComplete();
       if (this.#staged.length > 0) this.#flush(now);
     }
-    if (mustRekeyOnReceive(keypair, this.#host.timing, now)) this.#initiate(now);
+    if (this.#isCurrent(keypair) && mustRekeyOnReceive(keypair, this.#host.timing, now)) this.#initiate(now);
     this.#schedule();
+  }
+
+  /** The end of an older keypair, with which something was under way, calls for nothing. */
+  #isCurrent(keypair: Keypair): boolean {
+    return keypair === this.#keypairs.current;
   }
 
   handleTimeout(now: Millis): void {

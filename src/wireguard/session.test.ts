@@ -147,6 +147,18 @@ describe('rekeying (whitepaper §6.2)', () => {
     assert.equal(pair.typesSince(100_000).filter((type) => type === 'left: 1').length, 1);
   });
 
+  it('is not begun by what was under way with older keys', () => {
+    const pair = connectedPair();
+    pair.run(164_000);
+    pair.latency = 900;
+    pair.send(pair.left, 'this begins one');
+    pair.run(1500);
+    pair.send(pair.right, 'with the old keys');
+    pair.run(8000);
+    assert.deepEqual(texts(pair.left), ['with the old keys']);
+    assert.equal(pair.typesSince(1000).filter((type) => type === 'left: 1').length, 1);
+  });
+
   it('is begun by either side after REKEY_AFTER_MESSAGES', () => {
     const pair = connectedPair();
     Object.assign(keypair(pair, pair.right).sendCounter, { high: 0x0fff_ffff, low: 0xffff_fffe });
