@@ -5,6 +5,7 @@ import { chooseAead } from '../crypto/aead.ts';
 import { nodePrimitives } from '../crypto/node.ts';
 import { formatPrefix, parseEndpoint, parsePrefix } from '../inet/index.ts';
 import { millis } from '../machine/index.ts';
+import { CookieGenerator } from './cookie.ts';
 import { Device, InvalidConfigurationError } from './device.ts';
 import type { DropReason } from './drop-reason.ts';
 import { Pair, packetOf, textOf, type Side } from './pair-for-testing.ts';
@@ -137,6 +138,63 @@ describe('shared secrets of zeros', () => {
       pair.run(6000);
       assert.deepEqual(pair.right.delivered.map(textOf), ['hello'], `after operation ${refusedAt}`);
     }
+  });
+});
+
+describe('a forged response', () => {
+  it('leaves no trace: the right one is taken in after it', () => {
+    const pair = newPair();
+    pair.loses = ({ bytes }) => bytes[0] === 2;
+    pair.send(pair.left, 'hello');
+    pair.run(100);
+    const response = pair.sent[1].bytes;
+    const macs = new CookieGenerator(primitives, pair.left.keys.publicKey, millis(1));
+    for (const field of [12, 44]) {
+      const forged = response.with(field, response[field] ^ 1);
+      macs.addMacs(forged, pair.now);
+      pair.receive(pair.left, forged, somewhere);
+    }
+    assertDrops(pair.left, { 'handshake-not-authentic': 2 });
+    assert.deepEqual(pair.peerOf(pair.left).endpoint, pair.right.endpoint);
+    pair.receive(pair.left, response, pair.right.endpoint);
+    pair.run(100);
+    assert.deepEqual(pair.right.delivered.map(textOf), ['hello']);
+  });
+});
+
+describe('the secrets of a session', () => {
+  it('are zeros when it is over, answered or not', () => {
+    const ephemeral: Uint8Array[] = [];
+    const shared: Uint8Array[] = [];
+    const pair = new Pair({
+      ...primitives,
+      randomBytes(length) {
+        const bytes = primitives.randomBytes(length);
+        if (length === 32) ephemeral.push(bytes);
+        return bytes;
+      },
+      sharedSecret(...keys) {
+        const secret = primitives.sharedSecret(...keys);
+        if (secret !== undefined) shared.push(secret);
+        return secret;
+      },
+    });
+    pair.configure();
+    ephemeral.length = 0; // The static keys and the cookie secrets stay.
+    pair.send(pair.left, 'hello');
+    pair.run(1000);
+    pair.loses = () => true;
+    pair.run(200_000);
+    pair.send(pair.left, 'anybody?');
+    pair.run(3 * 180_000);
+    const isWiped = (bytes: Uint8Array) => bytes.every((byte) => byte === 0);
+    assert.ok(ephemeral.length > 10);
+    assert.deepEqual(
+      ephemeral.filter((key) => !isWiped(key)),
+      [],
+    );
+    // Left and right keep DH(S_i, S_r) for the next handshake.
+    assert.equal(shared.filter((secret) => !isWiped(secret)).length, 2);
   });
 });
 
