@@ -6,8 +6,8 @@ const IPV4 = { source: 12, destination: 16 } as const;
 const IPV6 = { source: 8, destination: 24 } as const;
 
 /**
- * Cryptokey routing (whitepaper §2): which peer a packet goes to, and which peer it may come from. A prefix belongs to one owner; the
- * longest prefix that covers an address decides.
+ * Cryptokey routing (whitepaper §2): which peer a packet goes to, and which peer it may come from. A prefix belongs
+ * to one owner; the longest prefix that covers an address decides.
  */
 export class AllowedIps<Owner> {
   readonly #ipv4 = new PrefixTrie<Owner>(1);

@@ -36,8 +36,9 @@ export interface DeviceOptions {
 }
 
 /**
- * All peers of one WireGuard interface. A machine: datagrams, packets and time go in, `poll` says what is to be sent and delivered.
- * The data path of src/device goes past `handlePacket` and `handleDatagram` with `allowedIps`, `findKeypair` and transport.ts.
+ * All peers of one WireGuard interface. A machine: datagrams, packets and time go in, `poll` says what is to be sent
+ * and delivered. The data path of src/device goes past `handlePacket` and `handleDatagram` with `allowedIps`,
+ * `findKeypair` and transport.ts.
  */
 export class Device {
   readonly allowedIps = new AllowedIps<Peer>();

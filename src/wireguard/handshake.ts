@@ -4,9 +4,10 @@ import { writeInitiation, writeResponse, type HandshakeInitiation, type Handshak
 import { Transcript } from './noise.ts';
 
 /**
- * The handshake, Noise_IKpsk2 (whitepaper §5.4), as functions from a state and a message to the next state or a reason to
- * drop the message. Nothing that is handed in changes, except what a function says it uses up. A shared secret of
- * zeros is refused at every step: it would mean that the other side chose a public key that fixes the result.
+ * The handshake, Noise_IKpsk2 (whitepaper §5.4), as functions from a state and a message to the next state or a
+ * reason to drop the message. Nothing that is handed in changes, except what a function says it uses up. A shared
+ * secret of zeros is refused at every step: it would mean that the other side chose a public key that fixes the
+ * result.
  */
 
 /** What the initiator has to remember until the response comes. */

@@ -1,6 +1,6 @@
 /**
- * Receiver indices (whitepaper §5.4.2): random, unique, each of one handshake or one keypair and dead with it. Read as signed
- * integers on the inside, because those need no allocation as map keys.
+ * Receiver indices (whitepaper §5.4.2): random, unique, each of one handshake or one keypair and dead with it. Read
+ * as signed integers on the inside, because those need no allocation as map keys.
  */
 export class IndexTable<Handshaking, Keypair> {
   readonly #randomBytes: (length: number) => Uint8Array;
@@ -39,9 +39,5 @@ export class IndexTable<Handshaking, Keypair> {
   remove(index: number): void {
     this.#handshakes.delete(index | 0);
     this.#keypairs.delete(index | 0);
-  }
-
-  get size(): number {
-    return this.#handshakes.size + this.#keypairs.size;
   }
 }

@@ -106,7 +106,9 @@ export class Keypairs<Owner> {
     this.current = keypair;
   }
 
-  /** To be called for every authenticated message. @returns whether it was the first on `next`, which is `current` now */
+  /**
+   * To be called for every authenticated message. @returns whether it was the first on `next`, which is `current` now
+   */
   confirm(keypair: KeypairOf<Owner>): boolean {
     if (keypair !== this.next) return false;
     this.#discard(this.previous);
@@ -116,7 +118,10 @@ export class Keypairs<Owner> {
     return true;
   }
 
-  /** Destroys what is too old to be used. @returns when to call next, if any keypair is left */
+  /**
+   * Destroys what is too old to be used. The whitepaper erases keys after three times REJECT_AFTER_TIME (§6.3); nothing
+   * may use them after one, so they go then. @returns when to call next, if any keypair is left
+   */
   expire(now: Millis): Millis | undefined {
     if (isOver(this.previous, now)) this.previous = this.#discard(this.previous);
     if (isOver(this.current, now)) this.current = this.#discard(this.current);

@@ -218,8 +218,8 @@ export class Peer {
   }
 
   /**
-   * To be called when messages of `keypair` have been authenticated: `packets` with payload (0: keepalives only), `bytes` on the
-   * wire. `from` is absent if it is the endpoint that is known.
+   * To be called when messages of `keypair` have been authenticated: `packets` with payload (0: keepalives only),
+   * `bytes` on the wire. `from` is absent if it is the endpoint that is known.
    */
   afterReceiving(
     keypair: Keypair,
@@ -239,11 +239,6 @@ export class Peer {
     }
     if (this.#isCurrent(keypair) && mustRekeyOnReceive(keypair, this.#host.timing, now)) this.#initiate(now);
     this.#schedule();
-  }
-
-  /** The end of an older keypair, with which something was under way, calls for nothing. */
-  #isCurrent(keypair: Keypair): boolean {
-    return keypair === this.#keypairs.current;
   }
 
   handleTimeout(now: Millis): void {
@@ -341,6 +336,11 @@ export class Peer {
     this.#keypairs.add(keypair);
     indices.promote(session.localIndex, keypair);
     this.#timers.expireKeypairsAt(this.#keypairs.expire(now));
+  }
+
+  /** The end of an older keypair, with which something was under way, calls for nothing. */
+  #isCurrent(keypair: Keypair): boolean {
+    return keypair === this.#keypairs.current;
   }
 
   /** Sends what is staged, or sees to it that a handshake runs. */

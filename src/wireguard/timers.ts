@@ -2,7 +2,8 @@ import { after, millis, TimerTable, type Millis } from '../machine/index.ts';
 import type { Timing } from './constants.ts';
 
 /**
- * Which event sets and stops which timer of a peer (whitepaper §6). What happens when one expires is the peer's business.
+ * Which event sets and stops which timer of a peer (whitepaper §6). What happens when one expires is the peer's
+ * business.
  *
  * | timer | set by | stopped by |
  * | --- | --- | --- |

@@ -1,8 +1,8 @@
 import { millis, type Millis } from '../machine/index.ts';
 
 /**
- * TAI64N (https://cr.yp.to/libtai/tai64.html): 8 bytes of seconds and 4 of nanoseconds, big-endian, so that their order is the
- * order of their bytes. The first second of Unix time is 2^62 + 10.
+ * TAI64N (https://cr.yp.to/libtai/tai64.html): 8 bytes of seconds and 4 of nanoseconds, big-endian, so that their
+ * order is the order of their bytes. The first second of Unix time is 2^62 + 10.
  */
 export const TIMESTAMP_LENGTH = 12;
 

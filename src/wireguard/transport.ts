@@ -12,8 +12,8 @@ const IPV4_HEADER = 20;
 const IPV6_HEADER = 40;
 
 /**
- * Seals the packet of `length` bytes that lies at `offset + TRANSPORT_HEADER`, and writes the header before it. The buffer must have
- * room for 15 bytes of padding and the tag behind it.
+ * Seals the packet of `length` bytes that lies at `offset + TRANSPORT_HEADER`, and writes the header before it. The
+ * buffer must have room for 15 bytes of padding and the tag behind it.
  * @returns the length of the datagram, which begins at `offset`, or -1 if the keypair must not seal any more
  */
 // One number more than the budget has: an object a packet would be an allocation a packet.
@@ -41,8 +41,8 @@ export function sealTransportData(
 
 /**
  * Opens the datagram of `length` bytes at `offset`, which is transport data for `keypair`.
- * @returns the length of the plaintext, which begins at `offset + TRANSPORT_HEADER` (0 for a keepalive), or -1 if it is not
- * authentic, was seen before, or its keypair is too old (§6.2)
+ * @returns the length of the plaintext, which begins at `offset + TRANSPORT_HEADER` (0 for a keepalive), or -1 if it
+ * is not authentic, was seen before, or its keypair is too old (§6.2)
  */
 // eslint-disable-next-line max-params
 export function openTransportData(
@@ -65,7 +65,8 @@ export function openTransportData(
 }
 
 /**
- * The length of the IP packet at `offset` inside a plaintext of `length` bytes, as its own header says; padding follows.
+ * The length of the IP packet at `offset` inside a plaintext of `length` bytes, as its own header says; padding
+ * follows.
  * @returns -1 if it is no IP packet or longer than the plaintext
  */
 export function innerPacketLength(buffer: Uint8Array, offset: number, length: number): number {
