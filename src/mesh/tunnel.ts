@@ -24,7 +24,6 @@ const MAX_BACK_OFF = seconds(60);
 const RETRY_HEARD_AFTER = seconds(15);
 /** Who has said goodbye is given time to go. */
 const REST_AFTER_LEAVE = seconds(10);
-const MIN_PROBE_INTERVAL = seconds(1);
 
 /** `found`: nothing tried yet; `trying`: never answered so far; `lost`: it did answer, and candidates are tried again. */
 export type TunnelState = 'found' | 'trying' | 'up' | 'lost';
@@ -53,7 +52,6 @@ export class Tunnel {
   #hasTried = false;
   #hasBeenUp = false;
   #lastTried: { readonly endpoint: Endpoint; readonly at: Millis } | undefined;
-  #lastProbeAt = millis(-Infinity);
   /** Probes that may still be answered, the oldest first. */
   readonly #sentAtByNonce = new Map<bigint, Millis>();
   #unanswered = 0;
@@ -107,7 +105,7 @@ export class Tunnel {
 
   /** The node has completed a handshake or sent something through the tunnel: see whether it answers. */
   handleSession(now: Millis): void {
-    if (this.#phase.name === 'up' || after(this.#lastProbeAt, MIN_PROBE_INTERVAL) > now) return;
+    if (this.#phase.name === 'up') return;
     this.#phase = { name: 'trying', turns: [], answered: true };
     this.#hasTried = true;
     this.#dueAt = after(now, CANDIDATE_TIME);
@@ -199,7 +197,6 @@ export class Tunnel {
     if (this.#sentAtByNonce.size > MAX_UNANSWERED) {
       this.#sentAtByNonce.delete(this.#sentAtByNonce.keys().next().value as bigint);
     }
-    this.#lastProbeAt = now;
     this.#output.push({ kind: 'probe', nonce });
   }
 

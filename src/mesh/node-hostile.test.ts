@@ -1,0 +1,245 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { identityPrimitives } from '../crypto/node.ts';
+import { endpointOf, parseAddress, type IpAddress } from '../inet/index.ts';
+import { after, millis, seconds } from '../machine/index.ts';
+import { signDescription, DESCRIPTION_LIFE, type Description } from './description.ts';
+import { answerRequest } from './description-exchange.ts';
+import { identityFromSeed } from './identity.ts';
+import { meshTag, readMessage, writeMessage, type Hello } from './messages.ts';
+import { NetworkForTesting, PORT, type HostOptions } from './network-for-testing.ts';
+
+const TAG = meshTag('test', identityPrimitives);
+
+function network(): NetworkForTesting {
+  return new NetworkForTesting(identityPrimitives);
+}
+
+function address(text: string): IpAddress {
+  const parsed = parseAddress(text);
+  assert.ok(parsed);
+  return parsed;
+}
+
+/** On no link, with an address of the routed network. */
+function routed(last: number, bootstrap: readonly number[] = []): HostOptions {
+  const at = (n: number) => address(`192.0.2.${n}`);
+  return { links: [], addresses: [at(last)], bootstrap: bootstrap.map((n) => endpointOf(at(n), PORT)) };
+}
+
+/** A stranger's description, right in all but what `change` makes wrong. */
+function forged(sim: NetworkForTesting, number: number, change: Partial<Description> = {}): Description {
+  const identity = identityFromSeed(
+    Uint8Array.from({ length: 32 }, (_, i) => number >> (8 * (i % 4))),
+    identityPrimitives,
+  );
+  const now = sim.unixTime();
+  const content = {
+    ...{ meshName: 'test', wireGuardPublicKey: identity.publicKey, sequence: now, hostName: `forged-${number}` },
+    ...{ issuedAt: now, expiresAt: after(now, DESCRIPTION_LIFE), endpoints: [], networks: [], capabilities: [] },
+  };
+  return signDescription({ ...content, ...change }, identity, identityPrimitives);
+}
+
+/** `impostor`, a host that runs nothing, offers `description` to `victim` and answers its requests. */
+function offer(sim: NetworkForTesting, impostor: string, victim: string, description: Description): void {
+  const to = sim.linkLocalEndpoint(victim);
+  const { nodeId, sequence } = description;
+  const beacon = {
+    kind: 'hello',
+    nodeId,
+    sequence,
+    knownSequence: 0,
+    challenge: 0n,
+    echo: 0n,
+    pleaseAnswer: false,
+  } as const;
+  const before = sim.sent.length;
+  sim.inject(impostor, writeMessage(beacon, TAG), to);
+  for (let answered = before, parts = 0; parts < 4; parts++) {
+    sim.runFor(millis(20));
+    for (; answered < sim.sent.length; answered++) {
+      const message = readMessage(sim.sent[answered].datagram, TAG);
+      if (typeof message === 'string' || message.kind !== 'description-request' || message.nodeId !== nodeId) continue;
+      const part = answerRequest(message, description);
+      if (part !== undefined) sim.inject(impostor, writeMessage(part, TAG), to);
+    }
+  }
+}
+
+function drops(sim: NetworkForTesting, name: string): Readonly<Record<string, number>> {
+  return sim.node(name).status().drops;
+}
+
+describe('a hostile machine on the link', () => {
+  function besieged(): NetworkForTesting {
+    const sim = network();
+    for (const name of ['a', 'b', 'evil']) sim.start(name);
+    sim.kill('evil');
+    sim.runFor(seconds(5));
+    return sim;
+  }
+
+  const cases: [string, Partial<Description>, (description: Description) => Description][] = [
+    ['description-wrong-signature', {}, (d) => ({ ...d, bytes: d.bytes.with(0, d.bytes[0] ^ 1) })],
+    ['description-foreign-mesh', { meshName: 'another' }, (d) => d],
+    ['description-expired', { issuedAt: millis(1), expiresAt: millis(2) }, (d) => d],
+    ['description-contradicts-itself', { issuedAt: millis(2), expiresAt: millis(1) }, (d) => d],
+    ['description-expires-too-late', { expiresAt: millis(9e14) }, (d) => d],
+    ['description-malformed', {}, (d) => ({ ...d, bytes: d.bytes.subarray(0, 90) })],
+  ];
+  for (const [reason, change, spoil] of cases) {
+    it(`has its description dropped as ${reason}`, () => {
+      const sim = besieged();
+      offer(sim, 'evil', 'a', spoil(forged(sim, 1, change)));
+      assert.equal(drops(sim, 'a')[reason], 1);
+      assert.equal(sim.node('a').status().nodes.length, 1);
+    });
+  }
+
+  it('cannot make anybody go back to an older description', () => {
+    const sim = besieged();
+    const newer = forged(sim, 1, { sequence: 2_000_000_000_000 });
+    offer(sim, 'evil', 'a', newer);
+    offer(sim, 'evil', 'a', { ...forged(sim, 1, { hostName: 'older' }), sequence: 2_000_000_000_001 });
+    assert.equal(drops(sim, 'a')['description-stale'], 1);
+    assert.ok(
+      sim
+        .node('a')
+        .status()
+        .nodes.some(({ hostName }) => hostName === 'forged-1'),
+    );
+  });
+
+  it('cannot take the WireGuard key of a node whose tunnel has answered, nor ours', () => {
+    const sim = besieged();
+    const keyOf = (name: string, seenBy: string) => {
+      const view = sim
+        .node(seenBy)
+        .status()
+        .nodes.find(({ hostName }) => hostName === name);
+      assert.ok(view);
+      return view.wireGuardPublicKey;
+    };
+    offer(sim, 'evil', 'a', forged(sim, 1, { wireGuardPublicKey: keyOf('b', 'a') }));
+    offer(sim, 'evil', 'a', forged(sim, 2, { wireGuardPublicKey: keyOf('a', 'b') }));
+    sim.runFor(seconds(30));
+    assert.deepEqual(sim.up('a'), ['b']);
+    const events = sim.eventsOf('a').filter((event) => event.startsWith('identity-contradiction'));
+    assert.deepEqual(events, ['identity-contradiction forged-1', 'identity-contradiction forged-2']);
+  });
+
+  it('loses a WireGuard key that it claimed first to the node that can use it', () => {
+    const sim = network();
+    sim.start('a');
+    sim.start('evil');
+    sim.kill('evil');
+    offer(sim, 'evil', 'a', forged(sim, 1, { wireGuardPublicKey: new Uint8Array(32).fill(7) }));
+    sim.start('b', { wireGuardPublicKey: new Uint8Array(32).fill(7) });
+    sim.runFor(seconds(10));
+    assert.deepEqual(sim.up('a'), ['b']);
+  });
+
+  it('fills no table: live nodes stay, and newcomers still get in', () => {
+    const sim = besieged();
+    for (let n = 0; n < 1100; n++) offer(sim, 'evil', 'a', forged(sim, n));
+    sim.start('c');
+    sim.runFor(seconds(30));
+    assert.ok(sim.node('a').status().nodes.length <= 1024);
+    assert.deepEqual(sim.up('a'), ['b', 'c']);
+    assert.ok(drops(sim, 'a')['node-evicted'] > 50);
+  });
+
+  it('is answered no more than a rate allows, whatever it sends', () => {
+    const sim = besieged();
+    const before = sim.sent.filter(({ host }) => host === 'a').length;
+    const to = sim.linkLocalEndpoint('a');
+    for (let n = 0; n < 1000; n++) {
+      const nodeId = n.toString(16).padStart(56, '0');
+      const call = {
+        kind: 'hello',
+        nodeId,
+        sequence: 1,
+        knownSequence: 0,
+        challenge: 5n,
+        echo: 0n,
+        pleaseAnswer: true,
+      } as const;
+      sim.inject('evil', writeMessage(call, TAG), to);
+    }
+    sim.runFor(seconds(10));
+    const answers = sim.sent.filter(({ host }) => host === 'a').length - before;
+    assert.ok(answers < 200, `${answers} answers`);
+    assert.ok(drops(sim, 'a')['rate-limited'] > 900);
+  });
+
+  it('gets no more bytes sent to a forged address than it sent', () => {
+    const sim = network();
+    sim.start('a', routed(1));
+    sim.start('victim', routed(2));
+    sim.kill('victim');
+    const forgedCall = writeMessage(
+      {
+        kind: 'hello',
+        nodeId: 'ab'.repeat(28),
+        sequence: 9,
+        knownSequence: 0,
+        challenge: 5n,
+        echo: 0n,
+        pleaseAnswer: true,
+      },
+      TAG,
+    );
+    const before = sim.sent.length;
+    sim.inject('victim', forgedCall, endpointOf(address('192.0.2.1'), PORT));
+    sim.runFor(seconds(120));
+    const toVictim = sim.sent.slice(before).filter(({ to }) => to !== undefined);
+    assert.equal(
+      toVictim.reduce((sum, { datagram }) => sum + datagram.length, 0),
+      forgedCall.length,
+    );
+  });
+
+  it('learns nothing of other nodes', () => {
+    const sim = besieged();
+    const before = sim.sent.length;
+    const { nodeId } = sim.node('b');
+    sim.inject(
+      'evil',
+      writeMessage({ kind: 'description-request', nodeId, nonce: 1n, offset: 0 }, TAG),
+      sim.linkLocalEndpoint('a'),
+    );
+    sim.runFor(millis(50));
+    assert.deepEqual(sim.sent.slice(before), []);
+    assert.equal(drops(sim, 'a')['request-unanswerable'], 1);
+  });
+
+  it('makes a node outbid it a little, and no more, with claims about its sequence number', () => {
+    const sim = besieged();
+    const a = sim.node('a');
+    const { sequence } = a.status().self;
+    const claim = (knownSequence: number) =>
+      writeMessage(
+        {
+          kind: 'hello',
+          nodeId: 'ab'.repeat(28),
+          sequence: 0,
+          knownSequence,
+          challenge: 0n,
+          echo: 1n,
+          pleaseAnswer: false,
+        },
+        TAG,
+      );
+    sim.inject('evil', claim(2 ** 50), sim.linkLocalEndpoint('a'));
+    sim.runFor(seconds(5));
+    assert.equal(a.status().self.sequence, sequence);
+    for (let n = 1; n < 100; n++) {
+      sim.inject('evil', claim(a.status().self.sequence + n), sim.linkLocalEndpoint('a'));
+      sim.runFor(seconds(1));
+    }
+    const stored = sim.events.filter(({ host, event }) => host === 'a' && event.kind === 'identity-contradiction');
+    assert.equal(stored.length, 1);
+    assert.deepEqual(sim.up('b'), ['a']);
+  });
+});
