@@ -15,6 +15,8 @@ import type { TunWriter } from './tun-writer.ts';
 
 /** The whitepaper's message types, as the first 32 bits of a datagram: the type and three reserved zero bytes (§5.4). */
 const TRANSPORT_DATA = 4;
+/** The initiation's length; what claims to be of the handshake and is longer is not worth a copy. */
+const LONGEST_HANDSHAKE_MESSAGE = 148;
 
 /** Takes a datagram whose first byte is none of WireGuard's. `datagram` is a view into a buffer that is used again. */
 export type ControlSink = (datagram: Uint8Array, from: Endpoint) => void;
@@ -67,19 +69,25 @@ export class InboundPath {
   #take(socket: UdpSocket, offset: number, length: number, now: Millis): void {
     const { bytes } = this.#buffer;
     const type = bytes[offset];
-    if (type === TRANSPORT_DATA) {
+    if (length >= TRANSPORT_HEADER && uint32(bytes, offset) === TRANSPORT_DATA) {
       this.#open(socket, offset, length, now);
-    } else if (type >= 1 && type <= 3) {
-      this.#device.underLoad = this.#load.count(now);
-      this.#device.handleDatagram(bytes.slice(offset, offset + length), socket.source.toEndpoint(), now);
+    } else if (type >= 1 && type <= 4) {
+      if (length > LONGEST_HANDSHAKE_MESSAGE) this.#counters.unauthenticated++;
+      else this.#handshake(socket, offset, length, now);
     } else {
       this.#toControl(bytes.subarray(offset, offset + length), socket.source.toEndpoint());
     }
   }
 
+  #handshake(socket: UdpSocket, offset: number, length: number, now: Millis): void {
+    this.#device.underLoad = this.#load.count(now);
+    const datagram = this.#buffer.bytes.slice(offset, offset + length);
+    this.#device.handleDatagram(datagram, socket.source.toEndpoint(), now);
+  }
+
   #open(socket: UdpSocket, offset: number, length: number, now: Millis): void {
     const { bytes } = this.#buffer;
-    const keypair = length < TRANSPORT_HEADER ? undefined : this.#device.findKeypair(uint32(bytes, offset + 4));
+    const keypair = this.#device.findKeypair(uint32(bytes, offset + 4));
     if (keypair === undefined) {
       this.#counters.unauthenticated++;
       return;
