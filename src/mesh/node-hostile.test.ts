@@ -41,21 +41,19 @@ function forged(sim: NetworkForTesting, number: number, change: Partial<Descript
   return signDescription({ ...content, ...change }, identity, identityPrimitives);
 }
 
+/** As in a beacon, but for `fields`. */
+function hello(fields: Partial<Hello>): Uint8Array {
+  const nodeId = 'ab'.repeat(28);
+  const beacon = { nodeId, sequence: 1, knownSequence: 0, challenge: 0n, echo: 0n, pleaseAnswer: false };
+  return writeMessage({ kind: 'hello', ...beacon, ...fields }, TAG);
+}
+
 /** `impostor`, a host that runs nothing, offers `description` to `victim` and answers its requests. */
 function offer(sim: NetworkForTesting, impostor: string, victim: string, description: Description): void {
   const to = sim.linkLocalEndpoint(victim);
   const { nodeId, sequence } = description;
-  const beacon = {
-    kind: 'hello',
-    nodeId,
-    sequence,
-    knownSequence: 0,
-    challenge: 0n,
-    echo: 0n,
-    pleaseAnswer: false,
-  } as const;
   const before = sim.sent.length;
-  sim.inject(impostor, writeMessage(beacon, TAG), to);
+  sim.inject(impostor, hello({ nodeId, sequence }), to);
   for (let answered = before, parts = 0; parts < 4; parts++) {
     sim.runFor(millis(20));
     for (; answered < sim.sent.length; answered++) {
@@ -156,16 +154,7 @@ describe('a hostile machine on the link', () => {
     const to = sim.linkLocalEndpoint('a');
     for (let n = 0; n < 1000; n++) {
       const nodeId = n.toString(16).padStart(56, '0');
-      const call = {
-        kind: 'hello',
-        nodeId,
-        sequence: 1,
-        knownSequence: 0,
-        challenge: 5n,
-        echo: 0n,
-        pleaseAnswer: true,
-      } as const;
-      sim.inject('evil', writeMessage(call, TAG), to);
+      sim.inject('evil', hello({ nodeId, challenge: 5n, pleaseAnswer: true }), to);
     }
     sim.runFor(seconds(10));
     const answers = sim.sent.filter(({ host }) => host === 'a').length - before;
@@ -178,18 +167,7 @@ describe('a hostile machine on the link', () => {
     sim.start('a', routed(1));
     sim.start('victim', routed(2));
     sim.kill('victim');
-    const forgedCall = writeMessage(
-      {
-        kind: 'hello',
-        nodeId: 'ab'.repeat(28),
-        sequence: 9,
-        knownSequence: 0,
-        challenge: 5n,
-        echo: 0n,
-        pleaseAnswer: true,
-      },
-      TAG,
-    );
+    const forgedCall = hello({ challenge: 5n, pleaseAnswer: true });
     const before = sim.sent.length;
     sim.inject('victim', forgedCall, endpointOf(address('192.0.2.1'), PORT));
     sim.runFor(seconds(120));
@@ -218,19 +196,7 @@ describe('a hostile machine on the link', () => {
     const sim = besieged();
     const a = sim.node('a');
     const { sequence } = a.status().self;
-    const claim = (knownSequence: number) =>
-      writeMessage(
-        {
-          kind: 'hello',
-          nodeId: 'ab'.repeat(28),
-          sequence: 0,
-          knownSequence,
-          challenge: 0n,
-          echo: 1n,
-          pleaseAnswer: false,
-        },
-        TAG,
-      );
+    const claim = (knownSequence: number) => hello({ sequence: 0, knownSequence, echo: 1n });
     sim.inject('evil', claim(2 ** 50), sim.linkLocalEndpoint('a'));
     sim.runFor(seconds(5));
     assert.equal(a.status().self.sequence, sequence);

@@ -43,13 +43,13 @@ describe('three nodes on one link', () => {
     );
   });
 
-  it('stay connected for a day, through refreshed descriptions, without a word to the administrator', () => {
+  it('stay connected through refreshed descriptions, without a word to the administrator', () => {
     const sim = network();
     for (const name of ['a', 'b', 'c']) sim.start(name);
     sim.runFor(seconds(10));
     const before = sim.events.length;
     const { sequence } = sim.node('a').status().self;
-    sim.runFor(seconds(26 * 3600));
+    sim.runFor(seconds(9 * 3600));
     assert.deepEqual(
       sim.events.slice(before).map(({ host, event }) => `${host}: ${event.kind} ${event.hostName}`),
       [],

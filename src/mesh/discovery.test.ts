@@ -1,0 +1,75 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { endpointOf, parseAddress } from '../inet/index.ts';
+import { millis, seconds, type Millis } from '../machine/index.ts';
+import { Discovery } from './discovery.ts';
+
+const BOOTSTRAP = endpointOf(parseAddress('192.0.2.1')!, 51820);
+
+class Bench {
+  readonly live = new Set<string>();
+  readonly discovery = new Discovery(
+    (nodeId) => this.live.has(nodeId),
+    () => 0.5,
+  );
+  now = millis(0);
+
+  /** When something came out, in milliseconds. */
+  run(until: Millis): number[] {
+    const times: number[] = [];
+    for (;;) {
+      while (this.discovery.poll() !== undefined) times.push(this.now);
+      const next = this.discovery.nextTimeout();
+      if (next === undefined || next > until) break;
+      this.now = next;
+      this.discovery.handleTimeout(this.now);
+    }
+    this.now = until;
+    return times;
+  }
+}
+
+describe('beacons', () => {
+  it('go out quickly three times, then every ten seconds', () => {
+    const bench = new Bench();
+    bench.discovery.handleLinks([3], bench.now);
+    assert.deepEqual(bench.run(seconds(33)), [0, 1050, 2100, 12_100, 22_100, 32_100]);
+  });
+
+  it('go out at once on a link that comes, and no more on one that went', () => {
+    const bench = new Bench();
+    bench.discovery.handleLinks([3], bench.now);
+    bench.run(seconds(30));
+    bench.discovery.handleLinks([4], bench.now);
+    assert.deepEqual(bench.run(seconds(33)), [30_000, 31_050, 32_100]);
+    bench.discovery.handleLinks([], bench.now);
+    assert.deepEqual(bench.run(seconds(600)), []);
+  });
+});
+
+describe('a bootstrap endpoint', () => {
+  it('is called with back-off from a second to a minute, for ever', () => {
+    const bench = new Bench();
+    bench.discovery.handleBootstrap([BOOTSTRAP], bench.now);
+    assert.deepEqual(bench.run(seconds(200)), [0, 1000, 3000, 7000, 15_000, 31_000, 63_000, 123_000, 183_000]);
+  });
+
+  it('is called once a minute while its node is live, and at once when that is lost', () => {
+    const bench = new Bench();
+    bench.discovery.handleBootstrap([BOOTSTRAP], bench.now);
+    bench.discovery.handleAnswer(BOOTSTRAP, 'node');
+    bench.live.add('node');
+    assert.deepEqual(bench.run(seconds(150)), [0, 1000, 61_000, 121_000]);
+    bench.live.clear();
+    bench.discovery.handleLost('node', bench.now);
+    assert.deepEqual(bench.run(seconds(160)), [150_000, 151_000, 153_000, 157_000]);
+  });
+
+  it('keeps its schedule when names are resolved again to the same address', () => {
+    const bench = new Bench();
+    bench.discovery.handleBootstrap([BOOTSTRAP], bench.now);
+    bench.run(seconds(100));
+    bench.discovery.handleBootstrap([BOOTSTRAP], bench.now);
+    assert.deepEqual(bench.run(seconds(122)), []);
+  });
+});
