@@ -38,6 +38,8 @@ interface Peer {
   endpoint: Endpoint | undefined;
   /** The newest first, as many as WireGuard keeps. */
   sessions: number[];
+  /** As responder: not used for sending before something has come in it. */
+  nextSession: number | undefined;
   queue: Uint8Array[];
   initiatedAt: Millis;
   queuedAt: Millis;
@@ -284,31 +286,46 @@ export class NetworkForTesting {
   }
 
   #sendTransport(host: Host, peer: Peer, datagram: Uint8Array, from: IpAddress): void {
-    peer.unansweredSince ??= this.now;
+    if (datagram.length > 0) peer.unansweredSince ??= this.now;
     peer.txBytes += datagram.length;
     if (peer.endpoint === undefined) return;
     this.#transmit(host, { kind: 'transport', session: peer.sessions[0], from, datagram }, peer.endpoint);
   }
 
   #receive(host: Host, running: Running, wire: Exclude<Wire, { kind: 'mesh' }>, source: Endpoint): void {
-    if (wire.kind === 'transport') {
-      const peer = [...running.peers.values()].find(({ sessions }) => sessions.includes(wire.session));
-      if (peer === undefined) return;
-      peer.endpoint = source;
-      peer.unansweredSince = undefined;
-      peer.rxBytes += wire.datagram.length;
-      if (!addressesEqual(wire.from, peer.allowedIp)) return;
-      return this.handle(host.name, { kind: 'tunnel-datagram', datagram: wire.datagram, from: wire.from });
-    }
+    if (wire.kind === 'transport') return this.#receiveTransport(host, running, wire, source);
     const peer = running.peers.get(wire.key);
     if (peer === undefined || wire.to !== running.key) return;
     peer.endpoint = source;
-    peer.sessions = [wire.session, ...peer.sessions].slice(0, 3);
+    if (wire.kind === 'initiation') {
+      peer.nextSession = wire.session;
+      return this.#transmit(host, { kind: 'response', key: running.key, to: wire.key, session: wire.session }, source);
+    }
+    // The initiator's first message, a keepalive if need be, is what confirms the session.
+    if (peer.queue.length === 0) peer.queue.push(new Uint8Array(0));
+    this.#beginSession(host, running, peer, wire.session);
+  }
+
+  #receiveTransport(host: Host, running: Running, wire: Wire & { kind: 'transport' }, source: Endpoint): void {
+    const { session, datagram, from } = wire;
+    const peers = [...running.peers.values()];
+    const peer = peers.find(({ sessions, nextSession }) => nextSession === session || sessions.includes(session));
+    if (peer === undefined) return;
+    peer.endpoint = source;
+    peer.unansweredSince = undefined;
+    peer.rxBytes += datagram.length;
+    if (peer.nextSession === session) this.#beginSession(host, running, peer, session);
+    if (datagram.length === 0 || !addressesEqual(from, peer.allowedIp)) return;
+    this.handle(host.name, { kind: 'tunnel-datagram', datagram, from });
+  }
+
+  #beginSession(host: Host, running: Running, peer: Peer, session: number): void {
+    // Both may have begun at once: the other's session is kept for receiving.
+    const others = [peer.nextSession ?? session, ...peer.sessions].filter((other) => other !== session);
+    peer.sessions = [session, ...others].slice(0, 3);
+    peer.nextSession = undefined;
     peer.unansweredSince = undefined;
     peer.lastHandshakeAt = this.unixTime();
-    if (wire.kind === 'initiation') {
-      this.#transmit(host, { kind: 'response', key: running.key, to: wire.key, session: wire.session }, source);
-    }
     for (const datagram of peer.queue.splice(0)) this.#sendTransport(host, peer, datagram, running.node.address);
   }
 
@@ -335,7 +352,16 @@ export class NetworkForTesting {
 function newPeer(key: Uint8Array, allowedIp: IpAddress, endpoint: Endpoint | undefined): Peer {
   const never = millis(-Infinity);
   return {
-    ...{ key, allowedIp, endpoint, sessions: [], queue: [], initiatedAt: never, queuedAt: never },
+    ...{
+      key,
+      allowedIp,
+      endpoint,
+      sessions: [],
+      nextSession: undefined,
+      queue: [],
+      initiatedAt: never,
+      queuedAt: never,
+    },
     ...{ unansweredSince: undefined, lastHandshakeAt: undefined, rxBytes: 0, txBytes: 0 },
   };
 }

@@ -83,6 +83,16 @@ describe('three nodes on one link', () => {
     assert.deepEqual(sim.up('b'), ['a']);
   });
 
+  it('keep their tunnels where one datagram in five is lost', () => {
+    const sim = network();
+    let datagrams = 0;
+    sim.isLost = () => (++datagrams * 7919) % 1009 < 202;
+    for (const name of ['a', 'b', 'c']) sim.start(name);
+    sim.runFor(seconds(1800));
+    for (const name of ['a', 'b', 'c']) assert.equal(sim.up(name).length, 2);
+    assert.ok(!sim.events.some(({ event }) => event.kind === 'lost'));
+  });
+
   it('hear of a clean shutdown at once', () => {
     const sim = network();
     for (const name of ['a', 'b', 'c']) sim.start(name);

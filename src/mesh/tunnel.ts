@@ -12,8 +12,11 @@ import { after, millis, seconds, type Millis } from '../machine/index.ts';
 import type { Candidates } from './endpoints.ts';
 
 const PROBE_INTERVAL = seconds(5);
-/** So many unanswered, and the tunnel is lost. */
-const MAX_UNANSWERED = 3;
+/** A probe that is not answered by then is followed by another: one lost datagram says little about a tunnel. */
+const ANSWER_WAIT = seconds(1);
+/** No answer for so long, and the tunnel is lost. */
+const LOST_AFTER = seconds(15);
+const MAX_PROBES_KEPT = LOST_AFTER / ANSWER_WAIT;
 const HELLO_WAIT = seconds(1);
 /** More than WireGuard's REKEY_TIMEOUT and its jitter: every candidate gets a handshake of its own. */
 const CANDIDATE_TIME = seconds(6);
@@ -54,7 +57,8 @@ export class Tunnel {
   #lastTried: { readonly endpoint: Endpoint; readonly at: Millis } | undefined;
   /** Probes that may still be answered, the oldest first. */
   readonly #sentAtByNonce = new Map<bigint, Millis>();
-  #unanswered = 0;
+  /** When the first probe was sent that nothing has been heard of since, while the tunnel is up. */
+  #unansweredSince: Millis | undefined;
   #smoothedRtt: Millis | undefined;
 
   constructor(candidates: Candidates, nonce: () => bigint) {
@@ -117,8 +121,9 @@ export class Tunnel {
     const sentAt = this.#sentAtByNonce.get(nonce);
     if (sentAt === undefined) return false;
     this.#sentAtByNonce.delete(nonce);
-    this.#unanswered = 0;
     if (this.#phase.name === 'up') {
+      this.#unansweredSince = undefined;
+      this.#dueAt = after(now, PROBE_INTERVAL);
       const sample = now - sentAt;
       // RFC 6298 §2.
       this.#smoothedRtt = millis(this.#smoothedRtt === undefined ? sample : this.#smoothedRtt * 0.875 + sample * 0.125);
@@ -147,7 +152,7 @@ export class Tunnel {
       case 'trying':
         return this.#nextTurn(this.#phase.turns, now);
       case 'up':
-        return this.#unanswered < MAX_UNANSWERED ? this.#keepProbing(now) : this.#lose(now);
+        return this.#keepProbing(now);
     }
   }
 
@@ -186,15 +191,16 @@ export class Tunnel {
   }
 
   #keepProbing(now: Millis): void {
-    this.#unanswered += 1;
-    this.#dueAt = after(now, PROBE_INTERVAL);
+    this.#unansweredSince ??= now;
+    if (after(this.#unansweredSince, LOST_AFTER) <= now) return this.#lose(now);
+    this.#dueAt = after(now, ANSWER_WAIT);
     this.#probe(now);
   }
 
   #probe(now: Millis): void {
     const nonce = this.#nonce();
     this.#sentAtByNonce.set(nonce, now);
-    if (this.#sentAtByNonce.size > MAX_UNANSWERED) {
+    if (this.#sentAtByNonce.size > MAX_PROBES_KEPT) {
       this.#sentAtByNonce.delete(this.#sentAtByNonce.keys().next().value as bigint);
     }
     this.#output.push({ kind: 'probe', nonce });
@@ -213,7 +219,7 @@ export class Tunnel {
 
   #forgetProbes(): void {
     this.#sentAtByNonce.clear();
-    this.#unanswered = 0;
+    this.#unansweredSince = undefined;
     this.#smoothedRtt = undefined;
   }
 }
