@@ -6,6 +6,11 @@ export interface Endpoint {
   readonly port: number;
   /** Interface index, for link-local and link-multicast addresses only; else 0 (RFC 4007). */
   readonly scopeId: number;
+  /**
+   * The address of this host that datagrams from there were sent to, if known: answers leave from it, so that a host
+   * with several addresses is not taken for somebody else. Not part of an endpoint's identity or text.
+   */
+  readonly local?: IpAddress | undefined;
 }
 
 /** `addr` as an endpoint; an IPv4-mapped IPv6 address becomes the IPv4 address that it stands for. */

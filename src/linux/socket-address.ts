@@ -16,6 +16,8 @@ export class SocketAddress {
   readonly #sockaddr = new NativeBuffer(SOCKADDR_IN6.end);
   readonly #words = new Uint32Array(this.#sockaddr.bytes.buffer, this.#sockaddr.bytes.byteOffset, 7);
   readonly address = this.#sockaddr.address;
+  readonly #local = new Uint8Array(16);
+  #localLength = 0;
 
   get family(): 4 | 6 {
     return this.#isIpv6 ? 6 : 4;
@@ -25,7 +27,7 @@ export class SocketAddress {
     return this.#isIpv6 ? SOCKADDR_IN6.end : SOCKADDR_IN.end;
   }
 
-  /** Whether address, port and scope are the same. The flow label is not part of an endpoint. */
+  /** Whether the remote address, port and scope are the same. The flow label is not part of an endpoint. */
   equals(other: SocketAddress): boolean {
     const a = this.#words;
     const b = other.#words;
@@ -37,23 +39,50 @@ export class SocketAddress {
 
   copyFrom(other: SocketAddress): void {
     for (let i = 0; i < 7; i++) this.#words[i] = other.#words[i];
+    this.#local.set(other.#local);
+    this.#localLength = other.#localLength;
   }
 
-  fromEndpoint({ address, port, scopeId }: Endpoint): void {
+  /** The address of this host that belongs to the conversation: 4 or 16 bytes of `local`, or none of it. */
+  get localLength(): number {
+    return this.#localLength;
+  }
+
+  get local(): Uint8Array {
+    return this.#local;
+  }
+
+  /** Takes the first `length` bytes of `bytes` for the address of this host; 0 forgets it. */
+  setLocal(bytes: Uint8Array, length: number): void {
+    for (let i = 0; i < length; i++) this.#local[i] = bytes[i];
+    this.#localLength = length;
+  }
+
+  hasSameLocal(other: SocketAddress): boolean {
+    if (this.#localLength !== other.#localLength) return false;
+    for (let i = 0; i < this.#localLength; i++) if (this.#local[i] !== other.#local[i]) return false;
+    return true;
+  }
+
+  fromEndpoint({ address, port, scopeId, local }: Endpoint): void {
     const { bytes, view } = this.#sockaddr;
     bytes.fill(0);
     view.setUint16(SOCKADDR_IN.family, address.family === 6 ? AF_INET6 : AF_INET, true);
     view.setUint16(SOCKADDR_IN.port, port);
     bytes.set(address.bytes, address.family === 6 ? SOCKADDR_IN6.address : SOCKADDR_IN.address);
     if (address.family === 6) view.setUint32(SOCKADDR_IN6.scopeId, scopeId, true);
+    this.setLocal(local?.bytes ?? this.#local, local?.bytes.length ?? 0);
   }
 
   toEndpoint(): Endpoint {
     const { bytes, view } = this.#sockaddr;
     const port = view.getUint16(SOCKADDR_IN.port);
-    if (!this.#isIpv6) return endpointOf(addressFromBytes(bytes.slice(SOCKADDR_IN.address, 8)), port);
-    const address = addressFromBytes(bytes.slice(SOCKADDR_IN6.address, SOCKADDR_IN6.scopeId));
-    return endpointOf(address, port, view.getUint32(SOCKADDR_IN6.scopeId, true));
+    const address = addressFromBytes(
+      this.#isIpv6 ? bytes.slice(SOCKADDR_IN6.address, SOCKADDR_IN6.scopeId) : bytes.slice(SOCKADDR_IN.address, 8),
+    );
+    const endpoint = endpointOf(address, port, this.#isIpv6 ? view.getUint32(SOCKADDR_IN6.scopeId, true) : 0);
+    if (this.#localLength === 0) return endpoint;
+    return { ...endpoint, local: addressFromBytes(this.#local.slice(0, this.#localLength)) };
   }
 
   get #isIpv6(): boolean {

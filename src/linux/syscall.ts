@@ -105,7 +105,20 @@ function loadLibc(): Libc {
 export const libc: Libc = loadLibc();
 
 /** The numbers of the errors that are answers rather than failures somewhere. */
-export const { EAGAIN, EBADF, EFAULT, EINTR, EINVAL, EIO, EMSGSIZE, ENOBUFS, ENOTSOCK } = koffi.os.errno;
+export const {
+  EADDRNOTAVAIL,
+  EAGAIN,
+  EBADF,
+  EFAULT,
+  EINTR,
+  EINVAL,
+  EIO,
+  EMSGSIZE,
+  ENETUNREACH,
+  ENOBUFS,
+  ENODEV,
+  ENOTSOCK,
+} = koffi.os.errno;
 
 // Of two names for one number (EAGAIN, EWOULDBLOCK) the first stays.
 const NAMES = new Map(

@@ -54,7 +54,10 @@ for (const family of [4, 6] as const) {
         assert.equal(b.receive(received), 90);
         assert.deepEqual(received.bytes.subarray(0, 90), sent.bytes.subarray(10, 100));
         assert.ok(b.source.equals(addressOf(a)));
-        assert.deepEqual(b.source.toEndpoint(), addressOf(a).toEndpoint());
+        assert.deepEqual(b.source.toEndpoint(), {
+          ...addressOf(a).toEndpoint(),
+          local: parseAddress(LOOPBACK[family]),
+        });
         assert.deepEqual(b.localAddress, parseAddress(LOOPBACK[family])?.bytes);
         assert.equal(b.localInterfaceIndex, 1);
         assert.equal(b.segmentSize, 90);

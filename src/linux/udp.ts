@@ -5,12 +5,15 @@ import { AF_INET, AF_INET6, SocketAddress } from './socket-address.ts';
 import {
   check,
   closedOnFailure,
+  EADDRNOTAVAIL,
   EAGAIN,
   EBADF,
   EFAULT,
   EINVAL,
   EIO,
   EMSGSIZE,
+  ENETUNREACH,
+  ENODEV,
   ENOTSOCK,
   errnoName,
   lastErrno,
@@ -52,16 +55,18 @@ export interface UdpSocket {
 
   /**
    * Sends `length` bytes at `offset` as datagrams of `segmentSize` each, the last may be shorter; `MAX_SEGMENTS` and
-   * `MAX_TRAIN_BYTES` at most. Where the kernel refuses to cut, they are sent one by one.
+   * `MAX_TRAIN_BYTES` at most. Where the kernel refuses to cut, they are sent one by one. They leave from the local
+   * address of `to`; where this host has that no longer, `to` forgets it and the kernel picks one.
    * @returns 0, or the number of the error
    */
-
   send(buffer: NativeBuffer, offset: number, length: number, segmentSize: number, to: SocketAddress): number;
 
   /** Receives what is sent to the multicast group on that interface; joining twice is no error. @throws SystemCallError */
   joinGroup(group: Uint8Array, interfaceIndex: number): void;
   /** Leaving a group that was not joined is no error. @throws SystemCallError */
   leaveGroup(group: Uint8Array, interfaceIndex: number): void;
+  /** The TOS or traffic class of what is sent from now on: DSCP and ECN (RFC 2474, RFC 3168); 0 at first. */
+  sendTrafficClass: number;
   /** The firewall mark of what is sent; 0 is none. @throws SystemCallError */
   setMark(mark: number): void;
   close(): void;
@@ -110,10 +115,13 @@ const OPTIONS = {
   },
 } as const;
 
-/** `struct in_pktinfo` and `struct in6_pktinfo`, in bytes. The address is the one in the packet's header. */
+/**
+ * `struct in_pktinfo` and `struct in6_pktinfo`, in bytes. `address` is the one in the header of what was received,
+ * `source` the one to send from.
+ */
 const PACKET_INFO = {
-  4: { interfaceIndex: 0, address: 8, addressLength: 4 },
-  6: { interfaceIndex: 16, address: 0, addressLength: 16 },
+  4: { interfaceIndex: 0, source: 4, address: 8, addressLength: 4, end: 12 },
+  6: { interfaceIndex: 16, source: 0, address: 0, addressLength: 16, end: 20 },
 } as const;
 
 /** `struct group_req`, in bytes: an interface index, and a socket address at 8 (RFC 3678 §5.1). */
@@ -127,6 +135,9 @@ const CONTROL_BYTES = 128;
 
 /** Passed over in one call of `receive`, so that a flood of empty datagrams cannot hold the caller. */
 const MAX_PASSED_OVER = 8;
+
+/** What sending from an address that this host does not have, or not on the way there, answers (ip(7), ipv6(7)). */
+const LOCAL_ADDRESS_ERRORS: ReadonlySet<number> = new Set([EINVAL, EADDRNOTAVAIL, ENETUNREACH, ENODEV]);
 
 /** Errors of `recvmsg` that are about this socket and not about a datagram. */
 const FATAL_ERRORS: ReadonlySet<number> = new Set([EBADF, ENOTSOCK, EFAULT, EINVAL]);
@@ -216,12 +227,15 @@ class LinuxUdpSocket implements UdpSocket {
   segmentSize = 0;
   localInterfaceIndex = 0;
   trafficClass = 0;
+  sendTrafficClass = 0;
   isTruncated = false;
 
   #fd: number;
   #maySegment: boolean;
   readonly #incoming = new MessageHeader(CONTROL_BYTES);
-  readonly #outgoing = new MessageHeader(CMSGHDR.contents + 8);
+  readonly #outgoing = new MessageHeader(CONTROL_BYTES);
+  /** Where the next control message of `#outgoing` goes. */
+  #controlEnd = 0;
 
   constructor(fd: number, family: 4 | 6, port: number) {
     this.#fd = fd;
@@ -232,10 +246,6 @@ class LinuxUdpSocket implements UdpSocket {
     const segmentation = setOption(fd, SOL_UDP, UDP_SEGMENT, 0) === 0;
     this.offloads = { segmentation, gro: setOption(fd, SOL_UDP, UDP_GRO, 1) === 0 };
     this.#maySegment = segmentation;
-    const { view } = this.#outgoing.control;
-    view.setUint32(CMSGHDR.length, CMSGHDR.contents + 2, true);
-    view.setInt32(CMSGHDR.level, SOL_UDP, true);
-    view.setInt32(CMSGHDR.type, UDP_SEGMENT, true);
   }
 
   get fd(): number {
@@ -267,16 +277,10 @@ class LinuxUdpSocket implements UdpSocket {
   send(buffer: NativeBuffer, offset: number, length: number, segmentSize: number, to: SocketAddress): number {
     const address = buffer.address + offset;
     this.#outgoing.setName(to.address, to.length);
-    if (segmentSize >= length) return this.#sendOne(address, length);
-    if (this.#maySegment) {
-      const errno = this.#sendTrain(address, length, segmentSize);
-      if (!this.#mustSendOneByOne(errno)) return errno;
-    }
-    for (let sent = 0; sent < length; sent += segmentSize) {
-      const errno = this.#sendOne(address + sent, Math.min(segmentSize, length - sent));
-      if (errno !== 0) return errno;
-    }
-    return 0;
+    const errno = this.#send(address, length, segmentSize, to);
+    if (errno === 0 || to.localLength === 0 || !LOCAL_ADDRESS_ERRORS.has(errno)) return errno;
+    to.setLocal(to.local, 0);
+    return this.#send(address, length, segmentSize, to);
   }
 
   joinGroup(group: Uint8Array, interfaceIndex: number): void {
@@ -319,20 +323,59 @@ class LinuxUdpSocket implements UdpSocket {
     const { bytes, view } = this.#incoming.control;
     this.localInterfaceIndex = view.getInt32(offset + interfaceIndex, true);
     for (let i = 0; i < addressLength; i++) this.localAddress[i] = bytes[offset + address + i];
+    // Who was called by the name of a group answers by its own.
+    const isMulticast = this.family === 4 ? this.localAddress[0] >> 4 === 0xe : this.localAddress[0] === 0xff;
+    this.source.setLocal(this.localAddress, isMulticast ? 0 : addressLength);
   }
 
-  #sendOne(address: number, length: number): number {
-    this.#outgoing.setPiece(address, length);
-    this.#outgoing.controlLength = 0;
-    return libc.sendmsg(this.#fd, this.#outgoing.address, 0) < 0 ? lastErrno() : 0;
+  #send(address: number, length: number, segmentSize: number, to: SocketAddress): number {
+    if (segmentSize >= length) return this.#sendMessage(address, length, 0, to);
+    if (this.#maySegment) {
+      const errno = this.#sendMessage(address, length, segmentSize, to);
+      if (!this.#mustSendOneByOne(errno)) return errno;
+    }
+    for (let sent = 0; sent < length; sent += segmentSize) {
+      const errno = this.#sendMessage(address + sent, Math.min(segmentSize, length - sent), 0, to);
+      if (errno !== 0) return errno;
+    }
+    return 0;
   }
 
-  #sendTrain(address: number, length: number, segmentSize: number): number {
+  /** A `segmentSize` of 0 has the kernel cut nothing. */
+  #sendMessage(address: number, length: number, segmentSize: number, to: SocketAddress): number {
     const message = this.#outgoing;
+    const { level, trafficClass, packetInfo } = OPTIONS[this.family];
+    const { view } = message.control;
+    this.#controlEnd = 0;
+    if (segmentSize > 0) view.setUint16(this.#addControl(SOL_UDP, UDP_SEGMENT, 2), segmentSize, true);
+    if (this.sendTrafficClass !== 0) {
+      view.setInt32(this.#addControl(level, trafficClass, 4), this.sendTrafficClass, true);
+    }
+    if (to.localLength > 0)
+      this.#writePacketInfo(this.#addControl(level, packetInfo, PACKET_INFO[this.family].end), to);
     message.setPiece(address, length);
-    message.control.view.setUint16(CMSGHDR.contents, segmentSize, true);
-    message.controlLength = message.control.bytes.length;
+    message.controlLength = this.#controlEnd;
     return libc.sendmsg(this.#fd, message.address, 0) < 0 ? lastErrno() : 0;
+  }
+
+  /** Begins a control message with `length` bytes of contents. @returns where the contents go */
+  #addControl(level: number, type: number, length: number): number {
+    const { view } = this.#outgoing.control;
+    const at = this.#controlEnd;
+    view.setUint32(at + CMSGHDR.length, CMSGHDR.contents + length, true);
+    view.setInt32(at + CMSGHDR.level, level, true);
+    view.setInt32(at + CMSGHDR.type, type, true);
+    this.#controlEnd = at + ((CMSGHDR.contents + length + 7) & ~7);
+    return at + CMSGHDR.contents;
+  }
+
+  /** The source address; the way out is left to the routing table, which may have changed since we were spoken to. */
+  #writePacketInfo(at: number, { local, localLength }: SocketAddress): void {
+    const { bytes, view } = this.#outgoing.control;
+    const { interfaceIndex, source, end } = PACKET_INFO[this.family];
+    bytes.fill(0, at, at + end);
+    view.setInt32(at + interfaceIndex, 0, true);
+    for (let i = 0; i < localLength; i++) bytes[at + source + i] = local[i];
   }
 
   /**
