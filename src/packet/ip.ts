@@ -19,5 +19,7 @@ export const IPV6 = { payloadLength: 4, nextHeader: 6, hopLimit: 7, source: 8, d
 /** "Don't fragment" in the 16 bits at `flagsAndOffset`. */
 export const DONT_FRAGMENT = 0x4000;
 
+export const PROTOCOL_ICMP = 1;
 export const PROTOCOL_TCP = 6;
 export const PROTOCOL_UDP = 17;
+export const PROTOCOL_ICMPV6 = 58;
