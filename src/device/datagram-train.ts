@@ -18,6 +18,7 @@ export class DatagramTrain {
   readonly #addresses: PeerAddresses;
   readonly #counters: PathCounters;
   #keypair: Keypair | undefined;
+  #ecn = 0;
   #length = 0;
   #segments = 0;
   #segmentSize = 0;
@@ -34,11 +35,15 @@ export class DatagramTrain {
     return this.#buffer.bytes;
   }
 
-  /** Makes the train one of `keypair`. @returns the offset at which the next datagram is to be written */
-  begin(keypair: Keypair, now: Millis): number {
-    if (this.#keypair !== keypair || this.#isClosed) {
+  /**
+   * Makes the train one of `keypair`, its outer headers with the ECN bits of the packets inside (RFC 6040 §4.1).
+   * @returns the offset at which the next datagram is to be written
+   */
+  begin(keypair: Keypair, ecn: number, now: Millis): number {
+    if (this.#keypair !== keypair || this.#ecn !== ecn || this.#isClosed) {
       this.flush(now);
       this.#keypair = keypair;
+      this.#ecn = ecn;
     }
     return this.#length;
   }
@@ -60,6 +65,7 @@ export class DatagramTrain {
     const keypair = this.#keypair;
     if (keypair === undefined || this.#segments === 0) return;
     const to = this.#addresses.of(keypair.peer);
+    this.#sockets.trafficClass = this.#ecn;
     const error = to === undefined ? 0 : this.#sockets.send(this.#buffer, this.#length, this.#segmentSize, to);
     if (to === undefined || error !== 0) this.#counters.sendErrors++;
     // The peer counts what was tried: a lost send must bring on a handshake just as a lost datagram does.

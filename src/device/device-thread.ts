@@ -26,6 +26,7 @@ import { PeerAddresses } from './peer-addresses.ts';
 import { Sockets } from './sockets.ts';
 import type { ClonedError, Command, DeviceThreadOptions, Report } from './thread-messages.ts';
 import { TunWriter } from './tun-writer.ts';
+import { UnreachableAnswers } from './unreachable-answers.ts';
 
 interface ThreadData {
   readonly options: DeviceThreadOptions;
@@ -56,13 +57,14 @@ class DeviceThread {
     const control = new ControlRelay(counters, clock, (datagram, from) =>
       this.#report({ kind: 'datagram', datagram, from }),
     );
+    const writer = new TunWriter(this.#tun, counters);
     const shared = { tun: this.#tun, device: this.#device, sockets: this.#sockets, addresses, counters };
     this.#loop = new EventLoop({
       ...shared,
-      outbound: new OutboundPath(shared),
+      outbound: new OutboundPath({ ...shared, unreachable: new UnreachableAnswers(writer) }),
       inbound: new InboundPath({
         ...shared,
-        writer: new TunWriter(this.#tun, counters),
+        writer,
         toControl: (datagram, from) => control.take(datagram, from),
       }),
       wakeUp: EventFd.of(wakeUpFd),

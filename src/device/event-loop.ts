@@ -20,6 +20,11 @@ const BUDGET = 16;
 /** Never sleep longer than this: a clock that was set, or a machine that slept, is noticed at the next turn. */
 const LONGEST_WAIT = 60_000;
 
+/** Assured forwarding 41, as other implementations mark handshakes: without them no data flows. Data is not marked. */
+const CONTROL_TRAFFIC_CLASS = 0x88;
+/** The first byte of a message with packets of the hosts (whitepaper §5.4.6). */
+const TRANSPORT_DATA = 4;
+
 export interface EventLoopParts {
   readonly tun: Tun;
   readonly device: Device;
@@ -87,6 +92,7 @@ export class EventLoop {
   /** Sends a datagram that did not come from the TUN device. What the network refuses is lost, as it may be. */
   send(datagram: Uint8Array, to: SocketAddress): void {
     this.#datagram.bytes.set(datagram);
+    this.#parts.sockets.trafficClass = datagram[0] === TRANSPORT_DATA ? 0 : CONTROL_TRAFFIC_CLASS;
     this.#parts.sockets.send(this.#datagram, datagram.length, datagram.length, to);
   }
 

@@ -1,6 +1,7 @@
 import type { Endpoint } from '../inet/index.ts';
 import { NativeBuffer, type UdpSocket } from '../linux/index.ts';
 import type { Millis } from '../machine/index.ts';
+import { decapsulateEcn } from '../packet/index.ts';
 import {
   innerPacketLength,
   openTransportData,
@@ -104,16 +105,18 @@ export class InboundPath {
     this.#batch.bytes += length;
     if (opened === 0) return; // a keepalive
     this.#batch.packets++;
-    this.#deliver(keypair, offset + TRANSPORT_HEADER, opened);
+    this.#deliver(keypair, offset + TRANSPORT_HEADER, opened, socket.trafficClass & 3);
   }
 
-  #deliver(keypair: Keypair, offset: number, plaintextLength: number): void {
+  #deliver(keypair: Keypair, offset: number, plaintextLength: number, outerEcn: number): void {
     const { bytes } = this.#buffer;
     const length = innerPacketLength(bytes, offset, plaintextLength);
     if (length < 0) {
       this.#counters.malformedInbound++;
     } else if (this.#device.allowedIps.lookupSource(bytes, offset) !== keypair.peer) {
       this.#counters.sourceNotAllowed++;
+    } else if (!decapsulateEcn(bytes, offset, outerEcn)) {
+      this.#counters.congestionUnheard++;
     } else {
       this.#writer.add(this.#buffer, offset, length);
     }
@@ -125,7 +128,7 @@ export class InboundPath {
     this.#keypair = undefined;
     if (keypair === undefined || this.#batch.bytes === 0) return;
     const known = this.#addresses.of(keypair.peer);
-    const isSame = known !== undefined && known.equals(socket.source);
+    const isSame = known !== undefined && known.equals(socket.source) && known.hasSameLocal(socket.source);
     keypair.peer.afterReceiving(keypair, this.#batch, isSame ? undefined : socket.source.toEndpoint(), now);
     this.#batch.packets = 0;
     this.#batch.bytes = 0;

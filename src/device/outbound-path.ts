@@ -1,11 +1,12 @@
 import { NativeBuffer, type Tun } from '../linux/index.ts';
 import type { Millis } from '../machine/index.ts';
-import { readVirtioHeader, Segmenter, VIRTIO_HEADER_BYTES, emptyVirtioHeader } from '../packet/index.ts';
+import { readEcn, readVirtioHeader, Segmenter, VIRTIO_HEADER_BYTES, emptyVirtioHeader } from '../packet/index.ts';
 import { sealTransportData, TRANSPORT_HEADER, type Device, type Keypair, type Peer } from '../wireguard/index.ts';
+import { DatagramTrain } from './datagram-train.ts';
 import type { PathCounters } from './path-counters.ts';
 import type { PeerAddresses } from './peer-addresses.ts';
 import type { Sockets } from './sockets.ts';
-import { DatagramTrain } from './datagram-train.ts';
+import type { UnreachableAnswers } from './unreachable-answers.ts';
 
 /**
  * From the TUN device to the network: read a packet (up to 64 KiB with segmentation offload), find its peer, cut it,
@@ -16,14 +17,23 @@ export class OutboundPath {
   readonly #tun: Tun;
   readonly #device: Device;
   readonly #train: DatagramTrain;
+  readonly #unreachable: UnreachableAnswers;
   readonly #counters: PathCounters;
   readonly #packet = new NativeBuffer(VIRTIO_HEADER_BYTES + 65_535);
   readonly #header = emptyVirtioHeader();
   readonly #segmenter = new Segmenter();
 
-  constructor(parts: { tun: Tun; device: Device; sockets: Sockets; addresses: PeerAddresses; counters: PathCounters }) {
+  constructor(parts: {
+    tun: Tun;
+    device: Device;
+    sockets: Sockets;
+    addresses: PeerAddresses;
+    unreachable: UnreachableAnswers;
+    counters: PathCounters;
+  }) {
     this.#tun = parts.tun;
     this.#device = parts.device;
+    this.#unreachable = parts.unreachable;
     this.#counters = parts.counters;
     this.#train = new DatagramTrain(parts.sockets, parts.addresses, parts.counters);
   }
@@ -43,8 +53,10 @@ export class OutboundPath {
     const packetLength = length - VIRTIO_HEADER_BYTES;
     readVirtioHeader(bytes, 0, this.#header);
     const peer = this.#device.allowedIps.lookupDestination(bytes, VIRTIO_HEADER_BYTES);
-    if (peer === undefined) {
+    const keypair = peer?.sendingKeypair(now);
+    if (peer === undefined || (keypair === undefined && peer.endpoint === undefined)) {
       this.#counters.noRoute++;
+      this.#unreachable.answer(bytes, VIRTIO_HEADER_BYTES, packetLength, now);
       return;
     }
     const segments = this.#segmenter.begin(bytes, VIRTIO_HEADER_BYTES, packetLength, this.#header);
@@ -52,15 +64,15 @@ export class OutboundPath {
       this.#counters.malformedOutbound++;
       return;
     }
-    const keypair = peer.sendingKeypair(now);
     if (keypair === undefined) this.#stage(peer, segments, now);
     else this.#seal(keypair, segments, now);
   }
 
   #seal(keypair: Keypair, segments: number, now: Millis): void {
     const train = this.#train;
+    const ecn = readEcn(this.#packet.bytes, VIRTIO_HEADER_BYTES);
     for (let index = 0; index < segments; index++) {
-      const offset = train.begin(keypair, now);
+      const offset = train.begin(keypair, ecn, now);
       const length = this.#segmenter.write(index, train.bytes, offset + TRANSPORT_HEADER);
       const sealed = sealTransportData(keypair, train.bytes, offset, length, this.#device.mtu);
       if (sealed < 0) {

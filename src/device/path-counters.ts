@@ -13,6 +13,8 @@ export interface PathCounters {
   malformedInbound: number;
   /** Decrypted, but its source is not among the peer's allowed IPs. */
   sourceNotAllowed: number;
+  /** The network reported congestion to a sender that does not understand it (RFC 6040 §4.2). */
+  congestionUnheard: number;
   /** Packets that the TUN device refused. */
   deliveryErrors: number;
   /** Control messages beyond the rate that is passed on. */
@@ -28,6 +30,7 @@ export function pathCounters(): PathCounters {
     unauthenticated: 0,
     malformedInbound: 0,
     sourceNotAllowed: 0,
+    congestionUnheard: 0,
     deliveryErrors: 0,
     controlRateExceeded: 0,
   };

@@ -3,6 +3,8 @@ import { Epoll, EPOLLOUT, openUdpPair, type NativeBuffer, type SocketAddress, ty
 
 /** The UDP sockets of one interface: one for each family, on the same port. */
 export class Sockets {
+  /** The TOS or traffic class of what is sent next: DSCP and ECN. */
+  trafficClass = 0;
   #sockets: readonly UdpSocket[] = [];
   #port = 0;
   #fwmark = 0;
@@ -56,6 +58,7 @@ export class Sockets {
   send(buffer: NativeBuffer, length: number, segmentSize: number, to: SocketAddress): number {
     for (const socket of this.#sockets) {
       if (socket.family !== to.family) continue;
+      socket.sendTrafficClass = this.trafficClass;
       const error = socket.send(buffer, 0, length, segmentSize, to);
       if (error !== EAGAIN) return error;
       waitUntilWritable(socket);
