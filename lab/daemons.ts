@@ -25,7 +25,7 @@ const END_TIMEOUT_MS = 10_000;
 
 /** Marks what this process starts from now on, so that it is ended with the lab should it outlive us. */
 export function markChildren(lab: string): void {
-  process.env[MARK] = `${labDirectory(lab)}/`;
+  process.env[MARK] = labDirectory(lab);
 }
 
 /** Starts the daemon of `node`. @returns its status, once it answers for itself; it then needs us no longer */
@@ -88,11 +88,13 @@ export async function queryStatus(socket: string): Promise<StatusDocument | unde
 
 /** The running daemons of a lab by their nodes' directories; a daemon's own children are not among them. */
 export function runningDaemons(lab: string): Map<string, ProcessReference> {
-  return new Map([...markedProcesses(lab)].map(([directory, [eldest]]) => [directory, eldest as ProcessReference]));
+  const daemons = markedProcesses(lab).filter(([mark]) => mark !== labDirectory(lab));
+  return new Map(daemons.map(([directory, [eldest]]) => [directory, eldest as ProcessReference]));
 }
 
-function markedProcesses(lab: string): [string, ProcessReference[]][] {
-  return [...processesMarked(MARK)].filter(([directory]) => directory.startsWith(`${labDirectory(lab)}/`));
+function markedProcesses(lab: string): [mark: string, ProcessReference[]][] {
+  const directory = labDirectory(lab);
+  return [...processesMarked(MARK)].filter(([mark]) => mark === directory || mark.startsWith(`${directory}/`));
 }
 
 /** Ends all of a lab's daemons, and an `ip` that a killed `lab up` left at work. */
