@@ -1,12 +1,13 @@
 import { getRequestListener } from '@hono/node-server';
 import { Hono } from 'hono';
 import { once } from 'node:events';
-import { lstatSync, mkdirSync, rmSync } from 'node:fs';
+import { lstatSync, rmSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { connect } from 'node:net';
 import { dirname } from 'node:path';
 import { API_PATHS, type FailureDocument, type StatusDocument } from '../api/index.ts';
 import { WiremeshError } from '../error.ts';
+import { makeDirectory } from './make-directory.ts';
 
 /** The API socket cannot be opened. */
 export class ApiSocketError extends WiremeshError {
@@ -43,7 +44,7 @@ function failure(code: string, message: string): FailureDocument {
 }
 
 /** @throws ApiSocketError if a daemon answers at `path`, or something else than a socket is there. Changes nothing. */
-export async function checkApiSocket(path: string): Promise<void> {
+async function checkApiSocket(path: string): Promise<void> {
   if (lstatSync(path, { throwIfNoEntry: false })?.isSocket() === false) {
     throw new ApiSocketError(`${path} is there and is not a socket: choose another with --socket`);
   }
@@ -60,7 +61,7 @@ export async function serveApi(path: string, target: ApiTarget): Promise<ApiServ
   const answer = getRequestListener(createApi(target).fetch);
   const server = createServer((request, response) => void answer(request, response));
   try {
-    mkdirSync(dirname(path), { recursive: true, mode: 0o755 });
+    makeDirectory(dirname(path), 0o755);
     rmSync(path, { force: true });
     // The socket comes into being with its mode: chmod afterwards would leave a moment in which all may connect.
     const umask = process.umask(0o177);

@@ -1,9 +1,9 @@
 import { rmSync } from 'node:fs';
 import type { UpOptions } from '../api/index.ts';
-import { checkApiSocket, serveApi } from './api-server.ts';
+import { serveApi } from './api-server.ts';
 import { resolveConfig } from './config.ts';
 import { createLog } from './log.ts';
-import { startMesh } from './mesh-daemon.ts';
+import { startMesh, type MeshDaemon } from './mesh-daemon.ts';
 import { checkPrivilege } from './privilege.ts';
 import { Releases } from './releases.ts';
 
@@ -21,34 +21,37 @@ interface Ending {
 export async function runDaemon(options: UpOptions): Promise<number> {
   const config = resolveConfig(options);
   checkPrivilege();
-  await checkApiSocket(config.socket);
   const log = createLog(config.logLevel, config.logFormat);
   const releases = new Releases((error) => log.warn(`while ending: ${(error as Error).message}`));
   const ending = createPromise<Ending>();
+  const started = createPromise<MeshDaemon>();
   const released = createPromise<void>();
   const ignoreSignals = endOnSignals((why) => ending.resolve({ why, exitCode: 0 }), config.socket);
   try {
-    const onDeviceEnd = (why: string) => ending.resolve({ why, exitCode: 1 });
-    const mesh = await startMesh({ config, log, releases, onDeviceEnd });
     const api = await serveApi(config.socket, {
-      status: () => mesh.status(),
+      status: async () => (await started.promise).status(),
       down: () => {
         ending.resolve({ why: 'asked by "wiremesh down"', exitCode: 0 });
         return released.promise;
       },
     });
+    // Taken first, given back last: whoever asked for the end hears of it when everything else is gone.
+    releases.add(() => {
+      released.resolve();
+      return api.close();
+    });
+    const onDeviceEnd = (why: string) => ending.resolve({ why, exitCode: 1 });
+    const mesh = await startMesh({ config, log, releases, onDeviceEnd });
     await mesh.run();
+    started.resolve(mesh);
     const { why, exitCode } = await ending.promise;
     log[exitCode === 0 ? 'info' : 'error'](`leaving the mesh: ${why}`);
-    await releases.run();
-    // Who asked for the end is answered now, and may start another daemon as soon as the socket is gone.
-    released.resolve();
-    await api.close();
     return exitCode;
   } catch (error) {
-    await releases.run();
+    started.reject(error);
     throw error;
   } finally {
+    await releases.run();
     ignoreSignals();
   }
 }
@@ -69,8 +72,17 @@ function endOnSignals(onSignal: (signal: string) => void, socketPath: string): (
   return () => process.off('SIGINT', handle).off('SIGTERM', handle);
 }
 
-function createPromise<T>(): { readonly promise: Promise<T>; readonly resolve: (value: T) => void } {
+interface OpenPromise<T> {
+  readonly promise: Promise<T>;
+  resolve(value: T): void;
+  reject(error: unknown): void;
+}
+
+/** (`Promise.withResolvers` of Node 22.) A rejection that nobody waits for is no error. */
+function createPromise<T>(): OpenPromise<T> {
   let resolve!: (value: T) => void;
-  const promise = new Promise<T>((settle) => (resolve = settle));
-  return { promise, resolve };
+  let reject!: (error: unknown) => void;
+  const promise = new Promise<T>((...settle) => ([resolve, reject] = settle));
+  promise.catch(() => undefined);
+  return { promise, resolve, reject };
 }

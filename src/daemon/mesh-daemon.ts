@@ -32,7 +32,7 @@ export interface MeshParts {
   readonly onDeviceEnd: (why: string) => void;
 }
 
-/** Takes all that a mesh needs. Nothing is sent before `run`, and no key is written before device and routes are there. */
+/** Takes all that a mesh needs. Nothing is sent before `run`, and no key is written before all the rest has succeeded. */
 export async function startMesh(parts: MeshParts): Promise<MeshDaemon> {
   const { config, releases } = parts;
   const state = StateDirectory.open(config.stateDir);
@@ -50,8 +50,9 @@ export async function startMesh(parts: MeshParts): Promise<MeshDaemon> {
     setUp(interfaceName),
     addRoute(MESH_PREFIX, interfaceName),
   ]);
+  const daemon = new MeshDaemon(parts, { state, keys, device, port, node });
   storeKeys(state, keys);
-  return new MeshDaemon(parts, { state, keys, device, port, node });
+  return daemon;
 }
 
 async function startDevice({ config, log, releases, onDeviceEnd }: MeshParts, keys: NodeKeys) {

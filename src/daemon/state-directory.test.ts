@@ -8,7 +8,7 @@ import { StateDirectory } from './state-directory.ts';
 describe('a state directory', () => {
   const parent = mkdtempSync(join(tmpdir(), 'wiremesh-state-'));
   after(() => rmSync(parent, { recursive: true }));
-  const path = join(parent, 'deep', 'state');
+  const path = join(parent, 'state');
 
   it('is made for its owner only, and is gone again if nothing was kept', () => {
     const state = StateDirectory.open(path);
@@ -52,7 +52,7 @@ describe('a state directory', () => {
   });
 
   it('that is a file is refused', () => {
-    writeFileSync(join(parent, 'file'), '');
-    assert.throws(() => StateDirectory.open(join(parent, 'file')), /EEXIST\): choose another with --state-dir/);
+    writeFileSync(join(parent, 'file'), '', { mode: 0o600 });
+    assert.throws(() => StateDirectory.open(join(parent, 'file')), /ENOTDIR\): choose another with --state-dir/);
   });
 });

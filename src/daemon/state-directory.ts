@@ -1,9 +1,10 @@
-import { closeSync, mkdirSync, openSync, readFileSync, rmdirSync, statSync } from 'node:fs';
+import { closeSync, constants, openSync, readFileSync, rmdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { WiremeshError } from '../error.ts';
 import { lockFile } from '../linux/index.ts';
 import { writeFileAtomically } from './atomic-file.ts';
 import { readKeyFile, writeKeyFile } from './key-file.ts';
+import { makeDirectory } from './make-directory.ts';
 
 /** The state directory cannot be used. */
 export class StateDirectoryError extends WiremeshError {
@@ -21,11 +22,11 @@ export class StateDirectory {
     let isNew: boolean;
     let lock: number;
     try {
-      isNew = mkdirSync(path, { recursive: true, mode: 0o700 }) !== undefined;
+      isNew = makeDirectory(path, 0o700);
       if ((statSync(path).mode & 0o077) !== 0) {
         throw new StateDirectoryError(`${path} is open to others than its owner: run "chmod 700 ${path}"`);
       }
-      lock = openSync(path, 'r');
+      lock = openSync(path, constants.O_RDONLY | constants.O_DIRECTORY);
     } catch (error) {
       if (error instanceof WiremeshError) throw error;
       const { code } = error as NodeJS.ErrnoException;
