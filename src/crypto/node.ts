@@ -1,5 +1,6 @@
 /**
- * The primitives by node:crypto, and by @noble where Node has none (keyed BLAKE2s, XChaCha20-Poly1305).
+ * The primitives by node:crypto, and otherwise where Node has none: XChaCha20-Poly1305 by @noble, keyed BLAKE2s by
+ * mac.ts.
  * Results are plain `Uint8Array`s: a `Buffer`'s `slice` shares memory where theirs copies.
  */
 import {
@@ -19,8 +20,8 @@ import {
   type KeyObject,
 } from 'node:crypto';
 import { xchacha20poly1305 } from '@noble/ciphers/chacha.js';
-import { blake2s } from '@noble/hashes/blake2.js';
 import { WiremeshError } from '../error.ts';
+import { chooseMac } from './mac.ts';
 import type { AeadKey, Counter, IdentityPrimitives, Primitives } from './primitives.ts';
 
 /** This Node was built without an algorithm that WireGuard cannot do without. */
@@ -47,7 +48,7 @@ export function nodePrimitives(aead: (key: Uint8Array) => AeadKey): Primitives {
   return {
     randomBytes,
     hash: (...parts) => digest(createHash(HASH), parts),
-    mac,
+    mac: chooseMac(),
     hmac: (key, ...parts) => digest(createHmac(HASH, key), parts),
     publicKey: (privateKey) => rawPublicKey(x25519Private(privateKey)),
     sharedSecret,
@@ -153,12 +154,6 @@ function nonceOf(counter: Counter): Uint8Array {
   const nonce = new Uint8Array(NONCE_BYTES);
   writeNonce(counter, nonce);
   return nonce;
-}
-
-function mac(key: Uint8Array, ...parts: Uint8Array[]): Uint8Array {
-  const hash = blake2s.create({ key, dkLen: 16 });
-  for (const part of parts) hash.update(part);
-  return hash.digest();
 }
 
 function sharedSecret(privateKey: Uint8Array, publicKey: Uint8Array): Uint8Array | undefined {
