@@ -33,6 +33,11 @@ export interface DeviceOptions {
   readonly unixTime: () => Millis;
   /** Other times than the whitepaper's, for tests. */
   readonly timing?: Partial<Timing>;
+  /**
+   * Has `poll` give out the secrets of each handshake (`handshake-secrets`), for a key log: whoever reads that can read
+   * the traffic. Off unless asked for; then no secret is copied.
+   */
+  readonly revealSecrets?: boolean;
 }
 
 /**
@@ -61,11 +66,11 @@ export class Device {
   #output: DeviceOutput[] = [];
   #polled = 0;
 
-  constructor({ primitives, unixTime, timing }: DeviceOptions) {
+  constructor({ primitives, unixTime, timing, revealSecrets = false }: DeviceOptions) {
     this.#primitives = primitives;
     this.#timing = { ...TIMING, ...timing };
     this.#indices = new IndexTable(primitives.randomBytes);
-    this.#host = this.#createHost(unixTime);
+    this.#host = this.#createHost(unixTime, revealSecrets);
   }
 
   // Configuration
@@ -289,12 +294,13 @@ export class Device {
     };
   }
 
-  #createHost(unixTime: () => Millis): PeerHost {
+  #createHost(unixTime: () => Millis, revealSecrets: boolean): PeerHost {
     // eslint-disable-next-line @typescript-eslint/no-this-alias -- the getters below have a `this` of their own
     const device = this;
     return {
       primitives: this.#primitives,
       timing: this.#timing,
+      revealSecrets,
       unixTime,
       indices: this.#indices,
       drops: this.drops,

@@ -32,6 +32,18 @@ export interface SessionKeys {
   readonly receiveKey: Uint8Array;
 }
 
+/**
+ * What a key log holds of one handshake: whoever has these and the messages can read the session. Copies, which
+ * belong to whoever takes them.
+ */
+export interface HandshakeSecrets {
+  readonly localStaticPrivateKey: Uint8Array;
+  readonly remoteStaticPublicKey: Uint8Array;
+  readonly localEphemeralPrivateKey: Uint8Array;
+  /** All zeros stand for none. */
+  readonly presharedKey: Uint8Array;
+}
+
 const ZERO_SHARED_SECRET: Dropped = { drop: 'zero-shared-secret' };
 const NOT_AUTHENTIC: Dropped = { drop: 'handshake-not-authentic' };
 

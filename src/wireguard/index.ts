@@ -9,5 +9,6 @@ export * from './peer.ts';
 export * from './configuration.ts';
 export * from './transport.ts';
 export * from './allowed-ips.ts';
+export type { HandshakeSecrets } from './handshake.ts';
 export type { DropCounts, DropReason } from './drop-reason.ts';
 export { TIMING, type Timing } from './constants.ts';

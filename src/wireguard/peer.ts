@@ -10,6 +10,7 @@ import {
   createInitiation,
   createResponse,
   wipeInitiation,
+  type HandshakeSecrets,
   type InitiationSent,
   type OpenedInitiation,
   type SessionKeys,
@@ -28,6 +29,8 @@ export type Keypair = KeypairOf<Peer>;
 export type DeviceOutput =
   | { readonly kind: 'send'; readonly datagram: Uint8Array; readonly to: Endpoint; readonly peer: Peer | undefined }
   | { readonly kind: 'deliver'; readonly packet: Uint8Array; readonly peer: Peer }
+  /** Only if `revealSecrets` was asked for. Comes before the message it belongs to. */
+  | { readonly kind: 'handshake-secrets'; readonly peer: Peer; readonly secrets: HandshakeSecrets }
   | { readonly kind: 'handshake-complete'; readonly peer: Peer }
   | { readonly kind: 'handshake-abandoned'; readonly peer: Peer };
 
@@ -35,6 +38,7 @@ export type DeviceOutput =
 export interface PeerHost {
   readonly primitives: Primitives;
   readonly timing: Timing;
+  readonly revealSecrets: boolean;
   readonly unixTime: () => Millis;
   /** The static key; without one there are no handshakes. */
   readonly local: KeyPair | undefined;
@@ -137,6 +141,7 @@ export class Peer {
 
     const localIndex = indices.allocate(this);
     const fresh = { ephemeral: this.#newEphemeral(), localIndex };
+    const secrets = this.#secretsToReveal(fresh.ephemeral);
     const response = createResponse(primitives, opened, this.presharedKey, fresh);
     if ('drop' in response) {
       indices.remove(localIndex);
@@ -147,7 +152,7 @@ export class Peer {
     this.#addKeypair(response.keys, { role: 'responder', localIndex, remoteIndex: opened.message.sender }, now);
     this.endpoint = from;
     this.#timers.authenticatedReceived(now);
-    this.#sendHandshake(response.datagram, from, now);
+    this.#sendHandshake(response.datagram, secrets, from, now);
     this.#schedule();
     return undefined;
   }
@@ -296,10 +301,11 @@ export class Peer {
       indices.remove(localIndex);
       return this.#abandonAttempt();
     }
+    const secrets = this.#secretsToReveal(fresh.ephemeral);
     this.#attempt = { state: 'initiation-sent', startedAt, sent: initiation.sent };
     this.#initiationSentAt = now;
     this.#timers.retransmitHandshakeAt(after(now, millis(timing.rekeyTimeout + this.#jitter())));
-    this.#sendHandshake(initiation.datagram, this.endpoint, now);
+    this.#sendHandshake(initiation.datagram, secrets, this.endpoint, now);
   }
 
   /** Nobody answered in REKEY_ATTEMPT_TIME, or nobody could (§6.4). */
@@ -371,7 +377,8 @@ export class Peer {
     this.afterSending(keypair, packet.length > 0 ? 1 : 0, datagram.length, now);
   }
 
-  #sendHandshake(datagram: Uint8Array, to: Endpoint, now: Millis): void {
+  #sendHandshake(datagram: Uint8Array, secrets: HandshakeSecrets | undefined, to: Endpoint, now: Millis): void {
+    if (secrets !== undefined) this.#host.emit({ kind: 'handshake-secrets', peer: this, secrets });
     this.#cookies.addMacs(datagram, now);
     this.txBytes += datagram.length;
     this.#timers.authenticatedSent(now);
@@ -382,6 +389,17 @@ export class Peer {
     const { primitives, local } = this.#host;
     if (local !== undefined) this.#staticStatic ??= primitives.sharedSecret(local.privateKey, this.publicKey);
     return this.#staticStatic;
+  }
+
+  #secretsToReveal(ephemeral: KeyPair): HandshakeSecrets | undefined {
+    const { local, revealSecrets } = this.#host;
+    if (!revealSecrets || local === undefined) return undefined;
+    return {
+      localStaticPrivateKey: local.privateKey.slice(),
+      remoteStaticPublicKey: this.publicKey.slice(),
+      localEphemeralPrivateKey: ephemeral.privateKey.slice(),
+      presharedKey: this.presharedKey.slice(),
+    };
   }
 
   #newEphemeral(): KeyPair {
