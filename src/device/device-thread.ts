@@ -6,25 +6,19 @@ import { receiveMessageOnPort, workerData, type MessagePort } from 'node:worker_
 import { chooseAead } from '../crypto/aead.ts';
 import { nodePrimitives } from '../crypto/node.ts';
 import { WiremeshError } from '../error.ts';
-import {
-  EventFd,
-  LinkMonitor,
-  openTun,
-  SocketAddress,
-  SystemCallError,
-  type LinkChange,
-  type Tun,
-} from '../linux/index.ts';
+import { EventFd, LinkMonitor, openTun, SocketAddress, SystemCallError, type Tun } from '../linux/index.ts';
 import { millis, type Millis } from '../machine/index.ts';
-import { Device, type DeviceChange } from '../wireguard/index.ts';
+import { Device, type DeviceChange, type DeviceOutput } from '../wireguard/index.ts';
 import { ControlRelay } from './control-relay.ts';
 import { EventLoop } from './event-loop.ts';
 import { InboundPath } from './inbound-path.ts';
+import { KeyLog } from './key-log.ts';
 import { OutboundPath } from './outbound-path.ts';
 import { pathCounters } from './path-counters.ts';
 import { PeerAddresses } from './peer-addresses.ts';
 import { Sockets } from './sockets.ts';
 import type { ClonedError, Command, DeviceThreadOptions, Report } from './thread-messages.ts';
+import { TunLink, type TunLinkChange } from './tun-link.ts';
 import { TunWriter } from './tun-writer.ts';
 import { UnreachableAnswers } from './unreachable-answers.ts';
 
@@ -42,15 +36,22 @@ class DeviceThread {
   readonly #tun: Tun;
   readonly #device: Device;
   readonly #sockets = new Sockets();
+  #keyLog: KeyLog | undefined;
   readonly #loop: EventLoop;
   readonly #to = new SocketAddress();
   #isUp = false;
 
-  constructor({ options, port, wakeUpFd }: ThreadData, tun: Tun, links: LinkMonitor) {
+  constructor({ options, port, wakeUpFd }: ThreadData, tun: Tun, link: TunLink, keyLog: KeyLog | undefined) {
     this.#port = port;
     this.#tun = tun;
+    this.#keyLog = keyLog;
     const { aead, name: aeadName, reason: aeadReason } = chooseAead();
-    this.#device = new Device({ primitives: nodePrimitives(aead), unixTime, timing: options.timing ?? {} });
+    this.#device = new Device({
+      primitives: nodePrimitives(aead),
+      unixTime,
+      timing: options.timing ?? {},
+      revealSecrets: keyLog !== undefined,
+    });
     this.#device.mtu = options.mtu;
     const counters = pathCounters();
     const addresses = new PeerAddresses();
@@ -68,11 +69,11 @@ class DeviceThread {
         toControl: (datagram, from) => control.take(datagram, from),
       }),
       wakeUp: EventFd.of(wakeUpFd),
-      links,
+      link,
       clock,
       onWakeUp: (now) => this.#takeCommands(now),
       onLinkChange: (change) => this.#handleLinkChange(change),
-      onOutput: ({ kind, peer }) => this.#report({ kind, publicKey: peer.publicKey }),
+      onOutput: (output) => this.#handleOutput(output),
     });
     this.#report({ kind: 'started', interfaceName: this.#tun.name, aeadName, aeadReason });
   }
@@ -86,6 +87,7 @@ class DeviceThread {
       this.#report({ kind: 'interface-removed' });
     } finally {
       this.#sockets.close();
+      this.#keyLog?.close();
     }
   }
 
@@ -135,18 +137,32 @@ class DeviceThread {
     this.#loop.drainOutput();
   }
 
+  #handleOutput(output: Exclude<DeviceOutput, { kind: 'send' | 'deliver' }>): void {
+    if (output.kind !== 'handshake-secrets') {
+      this.#report({ kind: output.kind, publicKey: output.peer.publicKey });
+      return;
+    }
+    try {
+      this.#keyLog?.write(output.secrets);
+    } catch (error) {
+      this.#report({ kind: 'key-log-failed', error: clonedError(error) });
+      this.#keyLog?.close();
+      this.#keyLog = undefined;
+    }
+  }
+
   #bind(port: number): void {
     if (this.#sockets.bind(port)) this.#loop.watchSockets();
   }
 
   /** As with other implementations, a device that is down has no socket (`ip link set NAME down`). */
-  #handleLinkChange({ name, up, mtu, removed }: LinkChange): void {
-    if (name !== this.#tun.name) return;
-    if (removed) {
+  #handleLinkChange(change: TunLinkChange): void {
+    if (change.kind === 'removed') {
       this.#report({ kind: 'interface-removed' });
       this.#loop.stop();
       return;
     }
+    const { up, mtu } = change;
     this.#device.mtu = mtu;
     if (up === this.#isUp) return;
     this.#isUp = up;
@@ -173,18 +189,23 @@ function clonedError(error: unknown): ClonedError {
 }
 
 function main(data: ThreadData): void {
-  const links = new LinkMonitor();
+  // Opened before the device, so that nothing that happens to that is missed.
+  const monitor = new LinkMonitor();
   try {
-    const tun = openTun(data.options.name);
+    const { name, keyLogFile } = data.options;
+    const keyLog = keyLogFile === undefined ? undefined : new KeyLog(keyLogFile);
+    const tun = openTun(name);
+    const link = new TunLink(tun, monitor);
     try {
-      new DeviceThread(data, tun, links).run();
+      new DeviceThread(data, tun, link, keyLog).run();
     } finally {
+      link.close();
       tun.close();
     }
   } catch (error) {
     data.port.postMessage({ kind: 'failed', error: clonedError(error) } satisfies Report);
   } finally {
-    links.close();
+    monitor.close();
   }
 }
 

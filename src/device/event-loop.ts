@@ -1,14 +1,15 @@
-import { Epoll, EventFd, LinkMonitor, SocketAddress, NativeBuffer, type LinkChange, type Tun } from '../linux/index.ts';
+import { Epoll, EventFd, SocketAddress, NativeBuffer, type Tun } from '../linux/index.ts';
 import { millis, type Millis } from '../machine/index.ts';
 import type { Device, DeviceOutput } from '../wireguard/index.ts';
 import type { InboundPath } from './inbound-path.ts';
 import type { OutboundPath } from './outbound-path.ts';
 import type { Sockets } from './sockets.ts';
+import type { TunLink, TunLinkChange } from './tun-link.ts';
 
 /** What each descriptor is known by in the epoll set. A socket's key is `SOCKET` plus its place in `Sockets.open`. */
 const WAKE_UP = 0;
 const TUN = 1;
-const LINKS = 2;
+const LINK = 2;
 const SOCKET = 3;
 
 /**
@@ -32,11 +33,11 @@ export interface EventLoopParts {
   readonly outbound: OutboundPath;
   readonly inbound: InboundPath;
   readonly wakeUp: EventFd;
-  readonly links: LinkMonitor;
+  readonly link: TunLink;
   readonly clock: () => Millis;
   /** Another thread has left a command. */
   readonly onWakeUp: (now: Millis) => void;
-  readonly onLinkChange: (change: LinkChange) => void;
+  readonly onLinkChange: (change: TunLinkChange) => void;
   readonly onOutput: (output: Exclude<DeviceOutput, { kind: 'send' | 'deliver' }>) => void;
 }
 
@@ -52,7 +53,7 @@ export class EventLoop {
     this.#parts = parts;
     this.#epoll.add(parts.wakeUp.fd, WAKE_UP);
     this.#epoll.add(parts.tun.fd, TUN);
-    this.#epoll.add(parts.links.fd, LINKS);
+    this.#epoll.add(parts.link.fd, LINK);
   }
 
   /** Call it after sockets were bound. Closed ones have left the epoll set by themselves. */
@@ -111,7 +112,7 @@ export class EventLoop {
   }
 
   #dispatch(key: number, now: Millis): void {
-    const { tun, sockets, outbound, inbound, wakeUp, links } = this.#parts;
+    const { tun, sockets, outbound, inbound, wakeUp, link } = this.#parts;
     switch (key) {
       case WAKE_UP:
         wakeUp.drain();
@@ -120,8 +121,8 @@ export class EventLoop {
       case TUN:
         if (tun.fd >= 0) outbound.drain(BUDGET, now);
         break;
-      case LINKS:
-        links.read(this.#parts.onLinkChange);
+      case LINK:
+        if (link.read(this.#parts.onLinkChange)) this.#epoll.add(link.fd, LINK);
         break;
       default: {
         const socket = sockets.open[key - SOCKET];

@@ -9,7 +9,7 @@
 export { errnoName, PlatformError, SystemCallError, watchReadable } from './syscall.ts';
 export { NativeBuffer } from './native-buffer.ts';
 export { InterfaceNameError, interfaceName } from './interface-name.ts';
-export { openTun, PieceList, TunError, type Tun, type TunOffloads } from './tun.ts';
+export { currentName, inNamespaceOf, openTun, PieceList, TunError, type Tun, type TunOffloads } from './tun.ts';
 export { SocketAddress } from './socket-address.ts';
 export { MAX_SEGMENTS, MAX_TRAIN_BYTES, openUdpPair, openUdpSocket, PortInUseError, type UdpSocket } from './udp.ts';
 export * from './epoll.ts';

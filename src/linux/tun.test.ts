@@ -3,13 +3,14 @@ import { after, before, describe, it } from 'node:test';
 import { parseAddress, parseEndpoint } from '../inet/index.ts';
 import { Epoll } from './epoll.ts';
 import { InterfaceNameError } from './interface-name.ts';
-import { runIpBatch } from './ip-batch.ts';
+import { runIpBatch, runIpCommand } from './ip-batch.ts';
+import { listLinks } from './link-monitor.ts';
 import { addAddress, addBridge, deleteLink, setMtu, setUp } from './link.ts';
 import { NativeBuffer } from './native-buffer.ts';
 import { createNamespace, deleteNamespace, inNamespace, namespacePath } from './netns.ts';
 import { SocketAddress } from './socket-address.ts';
 import { SystemCallError } from './syscall.ts';
-import { openTun, PieceList, TunError, type Tun } from './tun.ts';
+import { currentName, inNamespaceOf, openTun, PieceList, TunError, type Tun } from './tun.ts';
 import { openUdpSocket } from './udp.ts';
 
 const NAMESPACE = 'wmlinux-tun';
@@ -95,6 +96,24 @@ describe('a TUN device', () => {
     tun.close();
     tun.close();
     assert.equal(tun.fd, -1);
+  });
+
+  it('is found again under another name and in another namespace', async () => {
+    const elsewhere = `${NAMESPACE}-2`;
+    const tun = open('wm0');
+    await createNamespace(elsewhere);
+    assert.equal(currentName(tun), 'wm0');
+    await runIpCommand(['-n', NAMESPACE, 'link', 'set', 'wm0', 'netns', elsewhere, 'name', 'wm7']);
+    assert.equal(currentName(tun), 'wm7');
+    assert.deepEqual(
+      inNamespaceOf(tun, listLinks).map(({ name }) => name),
+      ['lo', 'wm7'],
+    );
+    await runIpBatch([deleteLink('wm7')], { namespace: elsewhere });
+    assert.equal(currentName(tun), undefined);
+    assert.throws(() => inNamespaceOf(tun, listLinks), SystemCallError);
+    tun.close();
+    await deleteNamespace(elsewhere);
   });
 
   it('cannot have a name that is in use, of another kind of link, or no name at all', async () => {

@@ -1,6 +1,7 @@
 import { WiremeshError } from '../error.ts';
 import { interfaceName } from './interface-name.ts';
 import { NativeBuffer, setPointer } from './native-buffer.ts';
+import { inNamespace } from './netns.ts';
 import { check, closedOnFailure, EAGAIN, EINTR, errnoName, lastErrno, libc, SystemCallError } from './syscall.ts';
 
 /** What the kernel may hand us, and we it, undone: checksums, TCP segmentation, UDP segmentation. */
@@ -61,6 +62,8 @@ const IFF_NO_PI = 0x1000;
 const IFF_VNET_HDR = 0x4000;
 
 const TUNSETIFF = 0x400454ca;
+const TUNGETIFF = 0x800454d2;
+const TUNGETDEVNETNS = 0x54e3;
 const TUNSETOFFLOAD = 0x400454d0;
 const TUNSETVNETHDRSZ = 0x400454d8;
 const VIRTIO_HEADER_BYTES = 10;
@@ -93,6 +96,25 @@ export function openTun(name: string): Tun {
   });
 }
 
+/** What the host calls the device now, wherever it is, or `undefined` when it has been deleted. */
+export function currentName({ fd }: Tun): string | undefined {
+  const request = new NativeBuffer(IFREQ.end);
+  return libc.ioctl(fd, TUNGETIFF, request.address) < 0 ? undefined : nameIn(request);
+}
+
+/**
+ * Calls `open` with the calling thread in the network namespace that the device is in now, as `inNamespace` does: a
+ * device can be moved from that it was opened in. Needs CAP_SYS_ADMIN, and Linux 5.2. @throws SystemCallError
+ */
+export function inNamespaceOf<T>({ fd, name }: Tun, open: () => T): T {
+  const namespace = check(libc.ioctl(fd, TUNGETDEVNETNS, 0), 'ioctl', `TUN device ${name}`);
+  try {
+    return inNamespace(`/proc/thread-self/fd/${namespace}`, open);
+  } finally {
+    libc.close(namespace);
+  }
+}
+
 function openCloneDevice(): number {
   const fd = libc.open(PATH, O_RDWR_NONBLOCK_CLOEXEC);
   if (fd >= 0) return fd;
@@ -118,8 +140,11 @@ function attach(fd: number, name: string): string {
     }
     throw new SystemCallError('ioctl', errno, `TUN device ${name}`);
   }
-  const end = request.bytes.indexOf(0);
-  return new TextDecoder().decode(request.bytes.subarray(0, end));
+  return nameIn(request);
+}
+
+function nameIn(request: NativeBuffer): string {
+  return new TextDecoder().decode(request.bytes.subarray(0, request.bytes.indexOf(0)));
 }
 
 function chooseOffloads(fd: number, name: string): TunOffloads {
