@@ -1,0 +1,200 @@
+/**
+ * Project Wycheproof's cases: those that implementations have got wrong. Its result `acceptable` leaves a choice; ours
+ * is RFC 7748's: any public key is taken, non-canonical ones and those of the twist too, and an all-zero secret refused.
+ */
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { nodeAead, openSslAead } from '../../src/crypto/aead.ts';
+import { NONCE_BYTES, nodePrimitives, openRfc8439, sealRfc8439 } from '../../src/crypto/node.ts';
+import type { Counter } from '../../src/crypto/primitives.ts';
+import { bytes, hex, readVectors } from './files.ts';
+
+interface Case {
+  readonly tcId: number;
+  readonly comment: string;
+  readonly result: 'valid' | 'acceptable' | 'invalid';
+  readonly flags: readonly string[];
+}
+
+interface X25519Case extends Case {
+  readonly public: string;
+  readonly private: string;
+  readonly shared: string;
+}
+
+interface AeadCase extends Case {
+  readonly key: string;
+  readonly iv: string;
+  readonly aad: string;
+  readonly msg: string;
+  readonly ct: string;
+  readonly tag: string;
+}
+
+const XCHACHA_NONCE_BYTES = 24;
+const aeads = { 'openssl-ffi': openSslAead(), 'node-crypto': nodeAead };
+const primitives = nodePrimitives(nodeAead);
+/** Where a case comes without ciphertext, there being none. */
+const anything = new Uint8Array(32);
+
+/** All cases of a file, which says how many there are. */
+function readCases<T extends Case>(file: string): T[] {
+  const { numberOfTests, testGroups } = JSON.parse(readVectors(file)) as {
+    numberOfTests: number;
+    testGroups: { tests: T[] }[];
+  };
+  const cases = testGroups.flatMap(({ tests }) => tests);
+  assert.equal(cases.length, numberOfTests);
+  return cases;
+}
+
+function name({ tcId, comment }: Case): string {
+  return `case ${tcId}: ${comment}`;
+}
+
+function inputs({ key, iv, aad, msg, ct, tag }: AeadCase) {
+  return { key: bytes(key), nonce: bytes(iv), associatedData: bytes(aad), plaintext: bytes(msg), sealed: bytes(ct + tag) };
+}
+
+describe("Wycheproof's X25519", () => {
+  const cases = readCases<X25519Case>('wycheproof-x25519.json');
+
+  it('is computed as 518 cases say, with non-canonical keys and on the twist', () => {
+    for (const vector of cases) {
+      const expected = /^0+$/.test(vector.shared) ? undefined : vector.shared;
+      assert.equal(hex(primitives.sharedSecret(bytes(vector.private), bytes(vector.public))), expected, name(vector));
+    }
+    assert.equal(cases.length, 518);
+  });
+
+  it('refuses each of the 31 points of low order, whose shared secret is zero', () => {
+    const lowOrder = cases.filter(({ flags }) => flags.includes('LowOrderPublic'));
+    assert.deepEqual(
+      lowOrder,
+      cases.filter(({ shared }) => /^0+$/.test(shared)),
+    );
+    for (const vector of lowOrder) {
+      assert.equal(primitives.sharedSecret(bytes(vector.private), bytes(vector.public)), undefined, name(vector));
+    }
+    assert.equal(lowOrder.length, 31);
+  });
+});
+
+describe("Wycheproof's ChaCha20-Poly1305", () => {
+  const cases = readCases<AeadCase>('wycheproof-chacha20-poly1305.json');
+  const withNonce = cases.filter(({ iv }) => iv.length === 2 * NONCE_BYTES);
+
+  it('is sealed and opened as 293 cases say, and not opened with another tag', () => {
+    for (const vector of withNonce) {
+      const { key, nonce, associatedData, plaintext, sealed } = inputs(vector);
+      const isValid = vector.result === 'valid';
+      assert.equal(hex(sealRfc8439(key, nonce, plaintext, associatedData)) === vector.ct + vector.tag, isValid);
+      assert.equal(hex(openRfc8439(key, nonce, sealed, associatedData)), isValid ? vector.msg : undefined, name(vector));
+    }
+    assert.equal(withNonce.length, 293);
+  });
+
+  it('takes no nonce of another length: 7 cases', () => {
+    const others = cases.filter((vector) => !withNonce.includes(vector));
+    for (const vector of others) {
+      const { key, nonce, associatedData, plaintext } = inputs(vector);
+      assert.equal(vector.result, 'invalid', name(vector));
+      assert.throws(() => sealRfc8439(key, nonce, plaintext, associatedData), { code: 'ERR_CRYPTO_INVALID_IV' });
+      assert.throws(() => openRfc8439(key, nonce, anything, associatedData), { code: 'ERR_CRYPTO_INVALID_IV' });
+    }
+    assert.equal(others.length, 7);
+  });
+
+  it("passes through WireGuard's functions in the 10 cases whose nonce is a counter behind zeros", () => {
+    const counted = withNonce.filter(({ iv }) => counterOf(iv) !== undefined);
+    for (const vector of counted) {
+      const { key, associatedData, plaintext, sealed } = inputs(vector);
+      const counter = counterOf(vector.iv)!;
+      assert.equal(hex(primitives.seal(key, counter, plaintext, associatedData)), vector.ct + vector.tag, name(vector));
+      assert.equal(hex(primitives.open(key, counter, sealed, associatedData)), vector.msg, name(vector));
+    }
+    assert.equal(counted.length, 10);
+  });
+
+  // Those ten have associated data, which transport has not: the ciphertext is theirs all the same, the tag that of
+  // `sealRfc8439`, which the cases above have measured. The other keys and plaintexts come with a counter of ours.
+  for (const [aeadName, aead] of Object.entries(aeads)) {
+    it(`gives the same in transport, in place, with every key and plaintext: ${aeadName}`, () => {
+      for (const vector of withNonce) {
+        const { key, plaintext } = inputs(vector);
+        const published = counterOf(vector.iv);
+        const counter = published ?? { high: vector.tcId, low: 0xffff_ffff };
+        const nonce = nonceOf(counter);
+        const expected = sealRfc8439(key, nonce, plaintext, new Uint8Array(0));
+        const buffer = new Uint8Array(plaintext.length + 16);
+        buffer.set(plaintext);
+        const transport = aead(key);
+        assert.equal(transport.seal(counter, buffer, 0, plaintext.length), buffer.length);
+        assert.equal(hex(buffer), hex(expected), name(vector));
+        if (published !== undefined) assert.equal(hex(buffer.subarray(0, plaintext.length)), vector.ct, name(vector));
+        assert.equal(transport.open(counter, buffer, 0, buffer.length), plaintext.length);
+        assert.equal(hex(buffer.subarray(0, plaintext.length)), vector.msg, name(vector));
+        transport.destroy();
+      }
+    });
+
+    it(`opens nothing in transport whose tag is changed as the 60 invalid cases change theirs: ${aeadName}`, () => {
+      const tampered = withNonce.filter(({ result }) => result === 'invalid');
+      for (const vector of tampered) {
+        const { key, nonce, associatedData, plaintext, sealed } = inputs(vector);
+        const counter = { high: 0, low: vector.tcId };
+        const transport = aead(key);
+        const buffer = new Uint8Array(plaintext.length + 16);
+        buffer.set(plaintext);
+        transport.seal(counter, buffer, 0, plaintext.length);
+        const right = sealRfc8439(key, nonce, plaintext, associatedData);
+        for (let i = 0; i < buffer.length; i++) buffer[i] ^= right[i] ^ sealed[i];
+        assert.equal(transport.open(counter, buffer, 0, buffer.length), -1, name(vector));
+        transport.destroy();
+      }
+      assert.equal(tampered.length, 60);
+    });
+  }
+});
+
+describe("Wycheproof's XChaCha20-Poly1305", () => {
+  const cases = readCases<AeadCase>('wycheproof-xchacha20-poly1305.json');
+  const withNonce = cases.filter(({ iv }) => iv.length === 2 * XCHACHA_NONCE_BYTES);
+
+  it('is sealed and opened as 280 cases say, and not opened with another tag', () => {
+    for (const vector of withNonce) {
+      const { key, nonce, associatedData, plaintext, sealed } = inputs(vector);
+      const isValid = vector.result === 'valid';
+      const ours = hex(primitives.sealWithNonce(key, nonce, plaintext, associatedData));
+      assert.equal(ours === vector.ct + vector.tag, isValid, name(vector));
+      const opened = hex(primitives.openWithNonce(key, nonce, sealed, associatedData));
+      assert.equal(opened, isValid ? vector.msg : undefined, name(vector));
+    }
+    assert.equal(withNonce.length, 280);
+  });
+
+  it('takes no nonce of another length: 4 cases', () => {
+    const others = cases.filter((vector) => !withNonce.includes(vector));
+    for (const vector of others) {
+      const { key, nonce, associatedData, plaintext } = inputs(vector);
+      assert.equal(vector.result, 'invalid', name(vector));
+      assert.throws(() => primitives.sealWithNonce(key, nonce, plaintext, associatedData), RangeError);
+      assert.throws(() => primitives.openWithNonce(key, nonce, anything, associatedData), RangeError);
+    }
+    assert.equal(others.length, 4);
+  });
+});
+
+/** The counter that a nonce is, if it begins with WireGuard's 32 zero bits. */
+function counterOf(nonce: string): Counter | undefined {
+  if (!nonce.startsWith('00000000')) return undefined;
+  const view = new DataView(bytes(nonce).buffer);
+  return { low: view.getUint32(4, true), high: view.getUint32(8, true) };
+}
+
+function nonceOf({ high, low }: Counter): Uint8Array {
+  const view = new DataView(new ArrayBuffer(NONCE_BYTES));
+  view.setUint32(4, low, true);
+  view.setUint32(8, high, true);
+  return new Uint8Array(view.buffer);
+}
