@@ -78,6 +78,20 @@ describe('the wiring of a mesh node', () => {
     ]);
   });
 
+  it('sends nothing into the tunnel before the device has taken in the changes asked for', async () => {
+    const tunnelSend: NodeOutput = { kind: 'tunnel-send', datagram: BYTES, to: parseAddress('fd77::1') as IpAddress };
+    const { wiring, world, seen, pass } = wire({ leave: [{ kind: 'configure', change: {} }, tunnelSend] });
+    let finish = (): void => {};
+    world.device.configure = () => new Promise((resolve) => (finish = () => resolve(undefined)));
+    wiring.handle(LEAVE);
+    await pass(10);
+    assert.deepEqual(seen, []);
+    finish();
+    await pass(0);
+    assert.deepEqual(seen, ['send in tunnel to fd77::1']);
+    wiring.close();
+  });
+
   it('goes on when the sequence number cannot be stored, and says so', () => {
     const { wiring, world, seen } = wire({ leave: [{ kind: 'store-sequence', sequence: 5 }, SEND] });
     world.storeSequence = () => {

@@ -34,6 +34,8 @@ export class Wiring {
   readonly #node: Machine<NodeInput, NodeOutput>;
   readonly #world: NodeWorld;
   readonly #now: () => Millis;
+  /** The latest change of the device that is under way: commands to it are carried out in their order. */
+  #configuring: Promise<void> | undefined;
   #timer: NodeJS.Timeout | undefined;
   #pollTimer: NodeJS.Timeout | undefined;
   #isPolling = false;
@@ -87,7 +89,7 @@ export class Wiring {
   }
 
   #carryOutOne(output: NodeOutput): void {
-    const { device, onTrouble } = this.#world;
+    const { device } = this.#world;
     switch (output.kind) {
       case 'send':
         device.sendDatagram(output.datagram, output.to);
@@ -96,13 +98,10 @@ export class Wiring {
         device.sendDatagram(output.datagram, beaconEndpoint(output.link));
         break;
       case 'tunnel-send':
-        this.#world.sendInTunnel(output.datagram, output.to);
+        this.#sendInTunnel(output.datagram, output.to);
         break;
       case 'configure':
-        // Changes reach the device in the order they are asked for; who waited here would hold up its messages.
-        device.configure(output.change).catch((error: unknown) => {
-          if (!this.#isClosed) onTrouble('the device refused a change of its peers', error);
-        });
+        this.#configure(output.change);
         break;
       case 'store-sequence':
         this.#storeSequence(output.sequence);
@@ -111,6 +110,25 @@ export class Wiring {
         this.#world.onEvent(output.event);
         break;
     }
+  }
+
+  /** It goes through the TUN device, changes to the device's thread: it must not overtake those of its peer. */
+  #sendInTunnel(datagram: Uint8Array, to: IpAddress): void {
+    if (this.#configuring === undefined) return this.#world.sendInTunnel(datagram, to);
+    void this.#configuring.then(() => {
+      if (!this.#isClosed) this.#world.sendInTunnel(datagram, to);
+    });
+  }
+
+  #configure(change: DeviceChange): void {
+    const { device, onTrouble } = this.#world;
+    const configuring = device.configure(change).catch((error: unknown) => {
+      if (!this.#isClosed) onTrouble('the device refused a change of its peers', error);
+    });
+    this.#configuring = configuring;
+    void configuring.then(() => {
+      if (this.#configuring === configuring) this.#configuring = undefined;
+    });
   }
 
   /** On disk before the next output is carried out, which may tell others of it. */

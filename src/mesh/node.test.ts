@@ -210,6 +210,18 @@ describe('a node that is killed and started again', () => {
     });
   }
 
+  it('learns again at once of those it was not told of, from neighbours that did not notice', () => {
+    const sim = network();
+    sim.start('a', routed(1, [2]));
+    sim.start('b', routed(2));
+    sim.start('c', routed(3, [2]));
+    sim.runFor(seconds(5));
+    sim.kill('a');
+    sim.start('a', routed(1, [2]));
+    sim.runFor(seconds(3));
+    assert.deepEqual(sim.up('a'), ['b', 'c']);
+  });
+
   it('is found again where only others had been told of it', () => {
     const sim = network();
     sim.start('hub', routed(1));

@@ -34,6 +34,7 @@ import type { TunnelOutput } from './tunnel.ts';
 
 /** Refreshes, expiries, and one random neighbour told what we know (anti-entropy). */
 const HOUSEKEEPING_INTERVAL = seconds(30);
+const MIN_SUMMARY_INTERVAL = seconds(2);
 /** Between two descriptions of our own, so that an interface that flaps does not flood the mesh. */
 const MIN_SIGN_INTERVAL = seconds(2);
 /** The same while another machine seems to use our identity, or the two would outbid each other without end. */
@@ -226,7 +227,9 @@ export class MeshNode implements Machine<NodeInput, NodeOutput> {
       case 'announce':
         return this.#handleNews(message, node, now);
       case 'summary':
-        return message.entries.forEach((news) => this.#handleNews(news, node, now));
+        for (const news of message.entries) this.#handleNews(news, node, now);
+        // A node that has just started again tells little, and its neighbours may not have noticed that it was gone.
+        return this.#sendSummaries(node, now);
       case 'leave':
         if (node.tunnel.state !== 'up') return;
         node.tunnel.handleLeave(now);
@@ -322,7 +325,7 @@ export class MeshNode implements Machine<NodeInput, NodeOutput> {
     }
     const live = this.#roster.nodes.live();
     const neighbour = live[Math.floor(this.#chance() * live.length)];
-    if (neighbour !== undefined) this.#sendSummaries(neighbour);
+    if (neighbour !== undefined) this.#sendSummaries(neighbour, now);
     this.#timers.set('housekeeping', after(now, HOUSEKEEPING_INTERVAL));
   }
 
@@ -357,14 +360,17 @@ export class MeshNode implements Machine<NodeInput, NodeOutput> {
         return this.#outbox.tunnelSend(output, node);
       case 'up':
         this.#outbox.event('tunnel-up', node);
-        return this.#sendSummaries(node);
+        return this.#sendSummaries(node, now);
       case 'lost':
         this.#outbox.event('lost', node);
         return this.#discovery.handleLost(node.description.nodeId, now);
     }
   }
 
-  #sendSummaries(to: KnownNode): void {
+  /** Not again within seconds, so that two nodes do not answer each other's summaries without end. */
+  #sendSummaries(to: KnownNode, now: Millis): void {
+    if (now < after(to.summarizedAt, MIN_SUMMARY_INTERVAL)) return;
+    to.summarizedAt = now;
     for (const entries of this.#roster.newest.summaries()) this.#outbox.tunnelSend({ kind: 'summary', entries }, to);
   }
 

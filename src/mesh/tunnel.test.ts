@@ -62,18 +62,24 @@ class Bench {
 describe('a tunnel whose node answers nowhere', () => {
   it('asks all candidates, then gives each a handshake, then rests longer and longer, up to a minute', () => {
     const bench = new Bench(A, B);
-    assert.deepEqual(bench.run(millis(18_999)), [
-      '0 hello 192.0.2.1:1',
-      '0 hello 192.0.2.2:2',
-      '1000 endpoint 192.0.2.1:1',
-      '1000 hello 192.0.2.1:1',
-      '1000 probe',
-      '7000 endpoint 192.0.2.2:2',
-      '7000 hello 192.0.2.2:2',
-      '7000 probe',
-      '18000 hello 192.0.2.1:1',
-      '18000 hello 192.0.2.2:2',
-    ]);
+    const seen = bench.run(millis(18_999));
+    // While a candidate has its turn it is probed again each second: what the first probe found may not be all.
+    assert.equal(seen.filter((line) => line.endsWith('probe')).length, 2 * 6);
+    assert.deepEqual(
+      seen.filter((line) => !/\d probe$/.test(line) || /^[17]000 /.test(line)),
+      [
+        '0 hello 192.0.2.1:1',
+        '0 hello 192.0.2.2:2',
+        '1000 endpoint 192.0.2.1:1',
+        '1000 hello 192.0.2.1:1',
+        '1000 probe',
+        '7000 endpoint 192.0.2.2:2',
+        '7000 hello 192.0.2.2:2',
+        '7000 probe',
+        '18000 hello 192.0.2.1:1',
+        '18000 hello 192.0.2.2:2',
+      ],
+    );
     const rounds = bench.run(seconds(3600)).filter((line) => line.endsWith('hello 192.0.2.1:1'));
     const last = rounds.slice(-5).map((line) => Number.parseInt(line));
     assert.equal(last[4] - last[2], 73_000);

@@ -14,6 +14,8 @@ import type { Candidates } from './endpoints.ts';
 const PROBE_INTERVAL = seconds(5);
 /** A probe that is not answered by then is followed by another: one lost datagram says little about a tunnel. */
 const ANSWER_WAIT = seconds(1);
+/** Two nodes that probe each other because they are probed must not do so without end. */
+const MIN_PROBE_INTERVAL = millis(250);
 /** No answer for so long, and the tunnel is lost. */
 const LOST_AFTER = seconds(15);
 const MAX_PROBES_KEPT = LOST_AFTER / ANSWER_WAIT;
@@ -42,7 +44,13 @@ type Phase =
   | { readonly name: 'resting' }
   /** Hellos are out, no answer yet; `turns` are the endpoints that get a handshake if none comes. */
   | { readonly name: 'asking'; readonly turns: readonly Endpoint[] }
-  | { readonly name: 'trying'; readonly turns: readonly Endpoint[]; readonly answered: boolean }
+  /** A handshake is asked of one endpoint `until` the next one has its turn. */
+  | {
+      readonly name: 'trying';
+      readonly turns: readonly Endpoint[];
+      readonly answered: boolean;
+      readonly until: Millis;
+    }
   | { readonly name: 'up' };
 
 export class Tunnel {
@@ -55,6 +63,7 @@ export class Tunnel {
   #hasTried = false;
   #hasBeenUp = false;
   #lastTried: { readonly endpoint: Endpoint; readonly at: Millis } | undefined;
+  #probedAt = millis(-Infinity);
   /** Probes that may still be answered, the oldest first. */
   readonly #sentAtByNonce = new Map<bigint, Millis>();
   /** When the first probe was sent that nothing has been heard of since, while the tunnel is up. */
@@ -104,16 +113,16 @@ export class Tunnel {
     const last = this.#lastTried;
     const again = last !== undefined && endpointsEqual(last.endpoint, endpoint);
     if (this.#phase.name === 'resting' && again && after(last.at, RETRY_HEARD_AFTER) > now) return;
-    this.#try(endpoint, { name: 'trying', turns: [], answered: true }, now);
+    this.#try(endpoint, { turns: [], answered: true }, now);
   }
 
   /** The node has completed a handshake or sent something through the tunnel: see whether it answers. */
   handleSession(now: Millis): void {
     if (this.#phase.name === 'up') return;
-    this.#phase = { name: 'trying', turns: [], answered: true };
+    this.#phase = { name: 'trying', turns: [], answered: true, until: after(now, CANDIDATE_TIME) };
     this.#hasTried = true;
-    this.#dueAt = after(now, CANDIDATE_TIME);
-    this.#probe(now);
+    this.#dueAt = millis(Math.max(now, this.#probedAt + MIN_PROBE_INTERVAL));
+    this.handleTimeout(now);
   }
 
   /** @returns whether the probe was one of ours */
@@ -149,8 +158,10 @@ export class Tunnel {
       case 'resting':
         return this.#beginRound(now);
       case 'asking':
-      case 'trying':
         return this.#nextTurn(this.#phase.turns, now);
+      case 'trying':
+        if (this.#phase.until <= now) return this.#nextTurn(this.#phase.turns, now);
+        return this.#probeUntil(this.#phase.until, now);
       case 'up':
         return this.#keepProbing(now);
     }
@@ -175,18 +186,24 @@ export class Tunnel {
   }
 
   #nextTurn([endpoint, ...turns]: readonly Endpoint[], now: Millis): void {
-    if (endpoint !== undefined) return this.#try(endpoint, { name: 'trying', turns, answered: false }, now);
+    if (endpoint !== undefined) return this.#try(endpoint, { turns, answered: false }, now);
     const backOff = this.#backOff;
     this.#backOff = millis(Math.min(MAX_BACK_OFF, backOff * 2));
     this.#rest(after(now, backOff));
   }
 
-  #try(endpoint: Endpoint, phase: Phase, now: Millis): void {
-    this.#phase = phase;
+  #try(endpoint: Endpoint, rest: { turns: readonly Endpoint[]; answered: boolean }, now: Millis): void {
+    const until = after(now, CANDIDATE_TIME);
+    this.#phase = { name: 'trying', ...rest, until };
     this.#hasTried = true;
     this.#lastTried = { endpoint, at: now };
-    this.#dueAt = after(now, CANDIDATE_TIME);
     this.#output.push({ kind: 'endpoint', endpoint }, { kind: 'hello', to: endpoint });
+    this.#probeUntil(until, now);
+  }
+
+  /** Again and again: a probe may come to the device before its peer does, or to the node before ours is known there. */
+  #probeUntil(until: Millis, now: Millis): void {
+    this.#dueAt = millis(Math.min(until, now + ANSWER_WAIT));
     this.#probe(now);
   }
 
@@ -199,6 +216,7 @@ export class Tunnel {
 
   #probe(now: Millis): void {
     const nonce = this.#nonce();
+    this.#probedAt = now;
     this.#sentAtByNonce.set(nonce, now);
     if (this.#sentAtByNonce.size > MAX_PROBES_KEPT) {
       this.#sentAtByNonce.delete(this.#sentAtByNonce.keys().next().value as bigint);
