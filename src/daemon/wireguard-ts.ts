@@ -3,8 +3,8 @@
  * (its conventions: `-f`, `LOG_LEVEL`, `WG_PROCESS_FOREGROUND`; returns when the device is there and its UAPI listens).
  */
 import { spawn } from 'node:child_process';
-import { join } from 'node:path';
-import { Command, CommanderError } from 'commander';
+import { join, resolve } from 'node:path';
+import { Command, CommanderError, Option } from 'commander';
 import { RunningDevice, UAPI_DIRECTORY, UapiSocket, type DeviceEvent } from '../device/index.ts';
 import { WiremeshError } from '../error.ts';
 import { listLinks, runIpBatch, setMtu } from '../linux/index.ts';
@@ -25,6 +25,11 @@ export async function runWireguardTs(argv: readonly string[]): Promise<number> {
     .description('A WireGuard interface in userspace, to be configured with wg(8).')
     .argument('<interface>', 'name of the interface to create')
     .option('-f, --foreground', 'stay in the foreground')
+    .addOption(
+      new Option('--key-log <file>', 'let Wireshark read the traffic: write the secrets of handshakes there').env(
+        'WG_KEYLOGFILE',
+      ),
+    )
     .version(version(), '-v, --version')
     .exitOverride();
   try {
@@ -34,10 +39,14 @@ export async function runWireguardTs(argv: readonly string[]): Promise<number> {
     throw error;
   }
   const [name] = program.args;
-  const isForeground = program.opts<{ foreground?: true }>().foreground || process.env.WG_PROCESS_FOREGROUND === '1';
+  const options = program.opts<{ foreground?: true; keyLog?: string }>();
+  const isForeground = options.foreground || process.env.WG_PROCESS_FOREGROUND === '1';
+  // An empty variable is no file. The daemonized process lives in another folder.
+  const keyLogFile = options.keyLog ? resolve(options.keyLog) : undefined;
+  if (keyLogFile !== undefined && process.send === undefined) warnOfKeyLog(keyLogFile);
   try {
-    if (isForeground) await serve(name);
-    else await daemonize(argv[1], name);
+    if (isForeground) await serve(name, keyLogFile);
+    else await daemonize(argv[1], name, keyLogFile);
     return 0;
   } catch (error) {
     if (!(error instanceof WiremeshError)) throw error;
@@ -48,9 +57,10 @@ export async function runWireguardTs(argv: readonly string[]): Promise<number> {
 }
 
 /** Starts this program once more, detached, and waits until its device can be configured. */
-async function daemonize(script: string, name: string): Promise<void> {
+async function daemonize(script: string, name: string, keyLogFile: string | undefined): Promise<void> {
   const output = logLevel() === LEVELS.debug ? 'inherit' : 'ignore';
-  const child = spawn(process.execPath, [...process.execArgv, script, '-f', name], {
+  const keyLog = keyLogFile === undefined ? [] : ['--key-log', keyLogFile];
+  const child = spawn(process.execPath, [...process.execArgv, script, '-f', ...keyLog, name], {
     cwd: '/',
     detached: true,
     stdio: ['ignore', output, output, 'ipc'],
@@ -72,9 +82,9 @@ class DaemonizeError extends WiremeshError {
 }
 
 /** Runs the interface until a signal comes or somebody deletes it. */
-async function serve(name: string): Promise<void> {
+async function serve(name: string, keyLogFile: string | undefined): Promise<void> {
   const log = logger(name);
-  const device = await RunningDevice.start({ name, mtu: DEFAULT_MTU, timing: testTiming() });
+  const device = await RunningDevice.start({ name, mtu: DEFAULT_MTU, timing: testTiming(), keyLogFile });
   try {
     const ended = endOf(device, log);
     await runIpBatch([setMtu(device.interfaceName, DEFAULT_MTU)]);
@@ -99,6 +109,8 @@ function endOf(device: RunningDevice, log: Log): Promise<string> {
       switch (event.kind) {
         case 'interface-removed':
           return resolve('the interface was deleted');
+        case 'key-log-failed':
+          return log('error', event.error.message);
         case 'failed':
           log('error', event.error.message);
           process.exitCode = 1;
@@ -109,6 +121,13 @@ function endOf(device: RunningDevice, log: Log): Promise<string> {
       }
     };
   });
+}
+
+/** On standard error whatever LOG_LEVEL says: a key log that was forgotten gives all traffic away. */
+function warnOfKeyLog(file: string): void {
+  process.stderr.write(
+    `wireguard-ts: WARNING: secrets of handshakes go to ${file}: whoever has this file can read the traffic\n`,
+  );
 }
 
 function tellStarter(readiness: Readiness): void {

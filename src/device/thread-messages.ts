@@ -8,6 +8,8 @@ export interface DeviceThreadOptions {
   readonly mtu: number;
   /** Whitepaper §6 times, for tests only (docs/testing.md, "the timing hook"). */
   readonly timing?: Partial<Timing> | undefined;
+  /** Where to write the secrets of handshakes: whoever has the file can read the traffic. */
+  readonly keyLogFile?: string | undefined;
 }
 
 /** From the owner's thread to the device thread. What has an `id` is answered by a `Reply` with the same one. */
@@ -44,6 +46,8 @@ export type AeadName = 'openssl-ffi' | 'node-crypto';
 export type DeviceEvent =
   | { readonly kind: 'handshake-complete'; readonly publicKey: Uint8Array }
   | { readonly kind: 'handshake-abandoned'; readonly publicKey: Uint8Array }
+  /** Nothing more is written to the key log; the tunnel goes on. */
+  | { readonly kind: 'key-log-failed'; readonly error: ClonedError }
   /** The kernel took the interface away (`ip link delete`): the thread has ended. */
   | { readonly kind: 'interface-removed' }
   | { readonly kind: 'failed'; readonly error: ClonedError };
