@@ -1,7 +1,7 @@
 import { DISCOVERY_PORT, type StatusDocument } from '../api/index.ts';
 import { nodeAead } from '../crypto/aead.ts';
 import { identityPrimitives, nodePrimitives } from '../crypto/node.ts';
-import { RunningDevice } from '../device/index.ts';
+import { DeviceError, RunningDevice } from '../device/index.ts';
 import { formatAddress, type Endpoint } from '../inet/index.ts';
 import { addAddress, addRoute, listLinks, runIpBatch, setMtu, setUp, type Link } from '../linux/index.ts';
 import { millis } from '../machine/index.ts';
@@ -102,10 +102,11 @@ export class MeshDaemon {
   readonly #startedAtUnixMs = Date.now();
   #beaconSocket: BeaconSocket | undefined;
   #links: readonly Link[] = [];
+  #linksSaid = '';
 
   constructor(parts: MeshParts, opened: Opened) {
     const { state, device, node } = opened;
-    const { log, releases } = parts;
+    const { releases } = parts;
     this.#parts = parts;
     this.#opened = opened;
     const { index } = listLinks().find(({ name }) => name === device.interfaceName) as Link;
@@ -118,7 +119,7 @@ export class MeshDaemon {
       sendInTunnel: (datagram, to) => tunnel.send(datagram, to),
       storeSequence: (sequence) => state.storeSequence(sequence),
       onEvent: (event) => this.#logEvent(event),
-      onTrouble: (what, error) => log.warn(`${what}: ${(error as Error).message}`),
+      onTrouble: (what, error) => this.#handleTrouble(what, error as Error),
     });
     releases.add(() => this.#leave());
   }
@@ -175,15 +176,18 @@ export class MeshDaemon {
     }
   }
 
+  #handleTrouble(what: string, error: Error): void {
+    const { log, onDeviceEnd } = this.#parts;
+    // A thread that ends may take its last event, which says why, with it.
+    if (saysDeviceEnded(error)) onDeviceEnd(error.message);
+    else log.warn(`${what}: ${error.message}`);
+  }
+
   #handleHost({ links, endpoints }: HostView): void {
-    const { config, log } = this.#parts;
     const joined = new Set(this.#links.map(({ index }) => index));
     for (const link of links) if (!joined.has(link.index)) void this.#joinGroup(link);
     this.#links = links;
-    log.info(`links: ${links.map(({ name }) => name).join(', ') || 'none that a beacon can go out on yet'}`);
-    for (const name of config.link) {
-      if (!links.some((link) => link.name === name)) log.warn(`link ${name} is missing or down: waiting for it`);
-    }
+    this.#logLinks();
     this.#wiring.handle({ kind: 'own-endpoints', endpoints });
     this.#wiring.handle({ kind: 'links', links: links.map(({ index, name }) => ({ index, name })) });
   }
@@ -204,8 +208,25 @@ export class MeshDaemon {
     this.#wiring.close();
     // They wait in the interface's queue. Between two answers of the device thread lies a turn of its event loop, in
     // which it reads that queue.
-    await this.#opened.device.state();
-    await this.#opened.device.state();
+    try {
+      await this.#opened.device.state();
+      await this.#opened.device.state();
+    } catch (error) {
+      if (!saysDeviceEnded(error)) throw error;
+    }
+  }
+
+  #logLinks(): void {
+    const { config, log } = this.#parts;
+    const names = this.#links.map(({ name }) => name);
+    const said = `links: ${names.join(', ') || 'none that a beacon can go out on yet'}`;
+    if (said === this.#linksSaid) return;
+    this.#linksSaid = said;
+    log.info(said);
+    for (const name of config.link) {
+      if (!names.includes(name))
+        log.warn(`no beacons on ${name} while it is missing, down, or without IPv6 and multicast`);
+    }
   }
 
   #logStart(): void {
@@ -229,4 +250,8 @@ export class MeshDaemon {
     });
     this.#parts.log[level]({ event: event.kind, nodeId: event.nodeId }, words);
   }
+}
+
+function saysDeviceEnded(error: unknown): boolean {
+  return error instanceof DeviceError && error.code === 'DEVICE_ENDED';
 }
