@@ -1,7 +1,8 @@
 /**
  * The control API: HTTP and JSON on a Unix socket that only its owner may open. Here are the schemas and types both
- * ends share, and nothing that runs. Times are Unix milliseconds; units stand in the names.
+ * ends share. Times are Unix milliseconds; units stand in the names.
  */
 export * from './places.ts';
+export * from './printable.ts';
 export * from './settings.ts';
 export * from './status.ts';

@@ -1,5 +1,5 @@
 import Table from 'cli-table3';
-import type { NodeDocument, StatusDocument } from '../api/index.ts';
+import { printable, type NodeDocument, type StatusDocument } from '../api/index.ts';
 
 /** The status for people: a few lines about this node, a table of the others. `colour` is for terminals. */
 export function renderStatus({ self, nodes }: StatusDocument, nowUnixMs: number, colour: boolean): string {
@@ -13,21 +13,24 @@ export function renderStatus({ self, nodes }: StatusDocument, nowUnixMs: number,
 }
 
 const HEAD = ['NODE', 'ADDRESS', 'ENDPOINT', 'FOUND BY', 'HANDSHAKE', 'RECEIVED', 'SENT', 'ROUND TRIP', 'STATE'];
-const NO_BORDERS = Object.fromEntries(
-  ['top', 'bottom', 'left', 'right', 'mid'].flatMap((side) =>
-    side === 'mid'
-      ? [
-          ['mid', ''],
-          ['middle', '  '],
-        ]
-      : [side, `${side}-mid`, `${side}-left`, `${side}-right`].map((part) => [part, '']),
-  ),
-);
+const EDGES = ['top', 'bottom', 'left', 'right', 'mid'];
+const CORNERS = [
+  'top-mid',
+  'top-left',
+  'top-right',
+  'bottom-mid',
+  'bottom-left',
+  'bottom-right',
+  'left-mid',
+  'mid-mid',
+  'right-mid',
+];
+const NO_BORDERS = { ...Object.fromEntries([...EDGES, ...CORNERS].map((part) => [part, ''])), middle: '  ' };
 
 function renderNodes(nodes: readonly NodeDocument[], nowUnixMs: number, colour: boolean): string {
   const table = new Table({
     head: HEAD,
-    chars: { ...NO_BORDERS, 'left-mid': '', 'mid-mid': '', 'right-mid': '' },
+    chars: NO_BORDERS,
     style: { head: colour ? ['bold'] : [], border: [], 'padding-left': 0, 'padding-right': 0, compact: true },
   });
   for (const node of nodes) table.push(rowOf(node, nowUnixMs));
@@ -67,9 +70,4 @@ export function formatBytes(bytes: number): string {
   if (bytes < 1024) return `${bytes} B`;
   const power = Math.min(4, Math.floor(Math.log2(bytes) / 10));
   return `${(bytes / 1024 ** power).toFixed(1)} ${['KiB', 'MiB', 'GiB', 'TiB'][power - 1]}`;
-}
-
-/** Other nodes choose their names: nothing in one may move the cursor or turn the writing direction. */
-function printable(text: string): string {
-  return text.replace(/[\p{C}\p{Zl}\p{Zp}]/gu, '?');
 }

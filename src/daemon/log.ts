@@ -1,4 +1,5 @@
 import { pino, type Logger } from 'pino';
+import { printable } from '../api/index.ts';
 
 export type { Logger };
 
@@ -24,9 +25,4 @@ const LEVEL_WORDS: Readonly<Record<number, string>> = { 20: 'debug: ', 40: 'warn
 function clock(at: Date): string {
   const two = (value: number) => String(value).padStart(2, '0');
   return `${two(at.getHours())}:${two(at.getMinutes())}:${two(at.getSeconds())}`;
-}
-
-/** Nothing in a line may move the cursor or turn the writing direction, whoever chose the words. */
-function printable(text: string): string {
-  return text.replace(/[\p{C}\p{Zl}\p{Zp}]/gu, '?');
 }
