@@ -18,8 +18,6 @@ export interface KnownNode {
   readonly bucket: TokenBucket;
   /** What its WireGuard peer has, as far as we know. */
   endpoint: Endpoint | undefined;
-  /** When it was last told all that we know. */
-  summarizedAt: Millis;
   traffic: { readonly lastHandshakeAt: Millis | undefined; readonly rxBytes: number; readonly txBytes: number };
 }
 

@@ -31,7 +31,7 @@ const messages: Message[] = [
   { kind: 'probe', nonce: 2n ** 63n },
   { kind: 'probe-reply', nonce: 0n },
   { kind: 'announce', ...news },
-  { kind: 'summary', entries: Array(MAX_SUMMARY_ENTRIES).fill(news) as (typeof news)[] },
+  { kind: 'summary', pleaseAnswer: true, entries: Array(MAX_SUMMARY_ENTRIES).fill(news) as (typeof news)[] },
   { kind: 'leave' },
 ];
 

@@ -39,10 +39,11 @@ const HELLO = { nodeId: 12, sequence: 40, knownSequence: 48, challenge: 56, echo
 const REQUEST = { nodeId: 12, nonce: 40, offset: 48, end: 50, paddedEnd: MAX_MESSAGE_BYTES } as const;
 const PART = { nodeId: 12, nonce: 40, sequence: 48, total: 56, offset: 58, bytes: 60 } as const;
 const PROBE = { nonce: 12, end: 20 } as const;
+const SUMMARY = { flags: 12, entries: 16 } as const;
 const NEWS = { nodeId: 0, sequence: 28, end: 36 } as const;
 
 export const MAX_PART_BYTES = MAX_MESSAGE_BYTES - PART.bytes;
-export const MAX_SUMMARY_ENTRIES = Math.floor((MAX_MESSAGE_BYTES - HEADER.end) / NEWS.end);
+export const MAX_SUMMARY_ENTRIES = Math.floor((MAX_MESSAGE_BYTES - SUMMARY.entries) / NEWS.end);
 const PLEASE_ANSWER = 1;
 
 /** That a node has a description with this sequence number. */
@@ -93,6 +94,8 @@ export interface Announce extends News {
 /** What the sender knows, or a page of it. */
 export interface Summary {
   readonly kind: 'summary';
+  /** The receiver is to send its own, which asks for no answer. */
+  readonly pleaseAnswer: boolean;
   readonly entries: readonly News[];
 }
 
@@ -136,7 +139,8 @@ export function writeMessage(message: Message, tag: Uint8Array): Uint8Array {
       writeNews(message, bytes, view, HEADER.end);
       break;
     case 'summary':
-      message.entries.forEach((entry, i) => writeNews(entry, bytes, view, HEADER.end + i * NEWS.end));
+      bytes[SUMMARY.flags] = message.pleaseAnswer ? PLEASE_ANSWER : 0;
+      message.entries.forEach((entry, i) => writeNews(entry, bytes, view, SUMMARY.entries + i * NEWS.end));
       break;
     case 'leave':
   }
@@ -185,7 +189,7 @@ function lengthOf(message: Message): number {
     case 'announce':
       return HEADER.end + NEWS.end;
     case 'summary':
-      return HEADER.end + message.entries.length * NEWS.end;
+      return SUMMARY.entries + message.entries.length * NEWS.end;
     case 'leave':
       return HEADER.end;
   }
@@ -256,14 +260,15 @@ function readAnnounce(view: DataView): Announce | undefined {
 }
 
 function readSummary(view: DataView): Summary | undefined {
-  if (view.byteLength > MAX_MESSAGE_BYTES) return undefined;
+  if (view.byteLength < SUMMARY.entries || view.byteLength > MAX_MESSAGE_BYTES) return undefined;
+  const pleaseAnswer = (view.getUint8(SUMMARY.flags) & PLEASE_ANSWER) !== 0;
   const entries: News[] = [];
-  for (let offset: number = HEADER.end; offset + NEWS.end <= view.byteLength; offset += NEWS.end) {
+  for (let offset: number = SUMMARY.entries; offset + NEWS.end <= view.byteLength; offset += NEWS.end) {
     const news = readNews(view, offset);
     if (news === undefined) return undefined;
     entries.push(news);
   }
-  return { kind: 'summary', entries };
+  return { kind: 'summary', pleaseAnswer, entries };
 }
 
 function writeNews(news: News, bytes: Uint8Array, view: DataView, offset: number): void {

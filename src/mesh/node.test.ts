@@ -215,7 +215,8 @@ describe('a node that is killed and started again', () => {
     sim.start('a', routed(1, [2]));
     sim.start('b', routed(2));
     sim.start('c', routed(3, [2]));
-    sim.runFor(seconds(5));
+    sim.runFor(seconds(1.5));
+    assert.deepEqual(sim.up('a'), ['b', 'c']);
     sim.kill('a');
     sim.start('a', routed(1, [2]));
     sim.runFor(seconds(3));

@@ -34,7 +34,6 @@ import type { TunnelOutput } from './tunnel.ts';
 
 /** Refreshes, expiries, and one random neighbour told what we know (anti-entropy). */
 const HOUSEKEEPING_INTERVAL = seconds(30);
-const MIN_SUMMARY_INTERVAL = seconds(2);
 /** Between two descriptions of our own, so that an interface that flaps does not flood the mesh. */
 const MIN_SIGN_INTERVAL = seconds(2);
 /** The same while another machine seems to use our identity, or the two would outbid each other without end. */
@@ -229,7 +228,8 @@ export class MeshNode implements Machine<NodeInput, NodeOutput> {
       case 'summary':
         for (const news of message.entries) this.#handleNews(news, node, now);
         // A node that has just started again tells little, and its neighbours may not have noticed that it was gone.
-        return this.#sendSummaries(node, now);
+        if (message.pleaseAnswer) this.#sendSummaries(node, false);
+        return;
       case 'leave':
         if (node.tunnel.state !== 'up') return;
         node.tunnel.handleLeave(now);
@@ -325,7 +325,7 @@ export class MeshNode implements Machine<NodeInput, NodeOutput> {
     }
     const live = this.#roster.nodes.live();
     const neighbour = live[Math.floor(this.#chance() * live.length)];
-    if (neighbour !== undefined) this.#sendSummaries(neighbour, now);
+    if (neighbour !== undefined) this.#sendSummaries(neighbour, true);
     this.#timers.set('housekeeping', after(now, HOUSEKEEPING_INTERVAL));
   }
 
@@ -360,18 +360,18 @@ export class MeshNode implements Machine<NodeInput, NodeOutput> {
         return this.#outbox.tunnelSend(output, node);
       case 'up':
         this.#outbox.event('tunnel-up', node);
-        return this.#sendSummaries(node, now);
+        return this.#sendSummaries(node, true);
       case 'lost':
         this.#outbox.event('lost', node);
         return this.#discovery.handleLost(node.description.nodeId, now);
     }
   }
 
-  /** Not again within seconds, so that two nodes do not answer each other's summaries without end. */
-  #sendSummaries(to: KnownNode, now: Millis): void {
-    if (now < after(to.summarizedAt, MIN_SUMMARY_INTERVAL)) return;
-    to.summarizedAt = now;
-    for (const entries of this.#roster.newest.summaries()) this.#outbox.tunnelSend({ kind: 'summary', entries }, to);
+  /** One of the pages asks for an answer at most. */
+  #sendSummaries(to: KnownNode, pleaseAnswer: boolean): void {
+    for (const [page, entries] of this.#roster.newest.summaries().entries()) {
+      this.#outbox.tunnelSend({ kind: 'summary', pleaseAnswer: pleaseAnswer && page === 0, entries }, to);
+    }
   }
 
   #sendHello(to: Endpoint, call: Call): void {

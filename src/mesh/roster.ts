@@ -1,6 +1,6 @@
 /** Who belongs here: takes descriptions whose signature is right, judges them, and keeps a WireGuard peer for each node. */
 import { addressesEqual, endpointsEqual, prefixOf, type Endpoint } from '../inet/index.ts';
-import { millis, type Millis } from '../machine/index.ts';
+import type { Millis } from '../machine/index.ts';
 import type { PeerChange } from '../wireguard/configuration.ts';
 import type { Description } from './description.ts';
 import { Candidates } from './endpoints.ts';
@@ -92,8 +92,7 @@ export class Roster {
   #add(description: Description, foundBy: FoundBy): KnownNode {
     const tunnel = new Tunnel(new Candidates(), this.#nonce);
     const bucket = new TokenBucket(NEIGHBOUR_RATE);
-    const unseen = { endpoint: undefined, summarizedAt: millis(-Infinity), traffic: NO_TRAFFIC };
-    const node: KnownNode = { description, foundBy, tunnel, bucket, ...unseen };
+    const node: KnownNode = { description, foundBy, tunnel, bucket, endpoint: undefined, traffic: NO_TRAFFIC };
     this.nodes.add(node);
     this.#outbox.event('found', node);
     this.#outbox.event('trusted', node);
