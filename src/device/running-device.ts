@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { extname } from 'node:path';
-import { MessageChannel, Worker, type MessagePort } from 'node:worker_threads';
+import { MessageChannel, receiveMessageOnPort, Worker, type MessagePort } from 'node:worker_threads';
 import { WiremeshError } from '../error.ts';
 import type { Endpoint, IpAddress } from '../inet/index.ts';
 import { EventFd } from '../linux/index.ts';
@@ -149,6 +149,10 @@ export class RunningDevice {
   }
 
   #end(): void {
+    // The thread may end before its last words have been delivered.
+    for (let next = receiveMessageOnPort(this.#port); next !== undefined; next = receiveMessageOnPort(this.#port)) {
+      this.#handle(next.message as Report);
+    }
     this.#hasEnded = true;
     this.#port.close();
     this.#wakeUp.close();
