@@ -4,7 +4,7 @@ const count = v.pipe(v.number(), v.integer(), v.minValue(0));
 const unixMs = v.pipe(v.number(), v.minValue(0));
 
 /** How a node was heard of first: on a link, at an endpoint from the configuration, or from another node. */
-export const foundBySchema = v.picklist(['beacon', 'bootstrap', 'gossip']);
+export const foundBySchema = v.picklist(['beacon', 'bootstrap', 'call', 'gossip']);
 
 /**
  * `found`: known, nothing tried yet; `trying`: endpoints are being tried; `up`: the tunnel answers;

@@ -22,7 +22,7 @@ export function describeEvent(event: NodeEvent, context: EventContext): EventWor
     case 'found':
       return {
         level: 'info',
-        words: `found ${name} (${formatAddress(event.address)})${place(context)} by ${event.foundBy}`,
+        words: `found ${name} (${formatAddress(event.address)})${place(context)} by ${event.foundBy === 'call' ? 'its call' : event.foundBy}`,
       };
     case 'trusted':
       return { level: 'info', words: `trusted ${name} (node id ${nodeId})` };

@@ -58,6 +58,10 @@ export class Discovery {
     this.handleTimeout(now);
   }
 
+  isBootstrap(endpoint: Endpoint): boolean {
+    return this.#bootstrapsByEndpoint.has(formatEndpoint(endpoint));
+  }
+
   /** `nodeId` answered from `endpoint`. */
   handleAnswer(endpoint: Endpoint, nodeId: string): void {
     const bootstrap = this.#bootstrapsByEndpoint.get(formatEndpoint(endpoint));

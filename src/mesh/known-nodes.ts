@@ -8,8 +8,8 @@ import type { Tunnel } from './tunnel.ts';
 
 export const MAX_NODES = 1024;
 
-/** On a link, at an endpoint that somebody configured (we, or the other node), or from another node. */
-export type FoundBy = 'beacon' | 'bootstrap' | 'gossip';
+/** On a link, at an endpoint that we were told to call, by its own call to us, or from another node. */
+export type FoundBy = 'beacon' | 'bootstrap' | 'call' | 'gossip';
 
 export interface KnownNode {
   description: Description;

@@ -168,7 +168,7 @@ export class MeshNode implements Machine<NodeInput, NodeOutput> {
     // Parts limit themselves: none is taken that was not asked for.
     if (message.kind === 'description-part') {
       const bytes = this.#underlayExchange.handlePart(message, from, now);
-      return this.#handleFetched(bytes, message.nodeId, directly(from), now);
+      return this.#handleFetched(bytes, message.nodeId, this.#directly(from), now);
     }
     if (!this.#underlayLimit.admits(sourceKey(from), now)) return this.#outbox.drop('rate-limited');
     if (message.kind === 'hello') return this.#handleHello(message, from, now);
@@ -261,6 +261,12 @@ export class MeshNode implements Machine<NodeInput, NodeOutput> {
     if (typeof description === 'string') return this.#outbox.drop(description);
     if (description.nodeId !== nodeId) return this.#outbox.drop('description-of-another-node');
     if (this.#roster.admit(description, origin, now) !== undefined) this.#flood(description, origin.neighbour);
+  }
+
+  /** How a node was found that told us of itself. */
+  #directly(endpoint: Endpoint): Origin {
+    if (isLinkLocal(endpoint.address)) return { foundBy: 'beacon', endpoint };
+    return { foundBy: this.#discovery.isBootstrap(endpoint) ? 'bootstrap' : 'call', endpoint };
   }
 
   /** Tells every neighbour but the one who told us. */
@@ -403,11 +409,6 @@ const BEACON: Call = { echo: 0n, knownSequence: 0, pleaseAnswer: false };
 
 function* drained<Output>(machine: { poll(): Output | undefined }): Generator<Output> {
   for (let output = machine.poll(); output !== undefined; output = machine.poll()) yield output;
-}
-
-/** From the node itself. Where its address is no link's, one of us was configured to call the other. */
-function directly(endpoint: Endpoint): Origin {
-  return { foundBy: isLinkLocal(endpoint.address) ? 'beacon' : 'bootstrap', endpoint };
 }
 
 /** Who shares a rate: one address, or one /64 of IPv6, since that is what one host can have for nothing. */
