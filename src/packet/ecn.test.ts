@@ -58,4 +58,15 @@ describe('decapsulating congestion notification', () => {
     decapsulateEcn(six, 0, CE);
     assert.deepEqual([...six.subarray(0, 2)], [0x6b, 0x80 | (CE << 4) | 0x05]);
   });
+
+  it('leaves a wrong header checksum wrong, and reads nothing behind the packet whatever its header length says', () => {
+    const broken = ipv4(ECT_0);
+    broken[8]--;
+    const claimsOptions = ipv4(ECT_0);
+    claimsOptions[0] = 0x4f;
+    for (const packet of [broken, claimsOptions]) {
+      assert.equal(decapsulateEcn(packet, 0, CE), true);
+      assert.notEqual(foldSum(sumWords(new DataView(packet.buffer), 0, 20)), 0xffff);
+    }
+  });
 });

@@ -2,7 +2,7 @@
  * Explicit congestion notification through a tunnel (RFC 6040, normal mode): the outer header tells what the inner one
  * says, and what routers on the way said of the outer one reaches the inner one.
  */
-import { checksumOf, sumWords } from './checksum.ts';
+import { checksumOf } from './checksum.ts';
 import { IPV4 } from './ip.ts';
 import { viewOf } from './view.ts';
 
@@ -38,8 +38,10 @@ function writeEcn(bytes: Uint8Array, offset: number, ecn: number): void {
     bytes[offset + 1] = (bytes[offset + 1] & ~0x30) | (ecn << 4);
     return;
   }
-  bytes[offset + IPV4.typeOfService] = (bytes[offset + IPV4.typeOfService] & ~3) | ecn;
   const view = viewOf(bytes);
-  view.setUint16(offset + IPV4.checksum, 0);
-  view.setUint16(offset + IPV4.checksum, checksumOf(sumWords(view, offset, (bytes[offset] & 0x0f) * 4)));
+  const before = view.getUint16(offset);
+  bytes[offset + IPV4.typeOfService] = (bytes[offset + IPV4.typeOfService] & ~3) | ecn;
+  // By the difference (RFC 1624 §3, equation 3): summing up the header would make a broken one look right.
+  const sum = ~view.getUint16(offset + IPV4.checksum) & 0xffff;
+  view.setUint16(offset + IPV4.checksum, checksumOf(sum + (~before & 0xffff) + view.getUint16(offset)));
 }
