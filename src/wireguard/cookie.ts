@@ -37,6 +37,8 @@ export class CookieChecker {
 
   isMac2Valid(datagram: Uint8Array, from: Endpoint, now: Millis): boolean {
     const { mac2 } = macOffsets(datagram);
+    // Without a cookie the field is zero (§5.4.4): a flood of such messages is not worth two computations each.
+    if (datagram.subarray(mac2).every((byte) => byte === 0)) return false;
     const expected = this.#primitives.mac(this.#cookieFor(from, now), datagram.subarray(0, mac2));
     return this.#primitives.equal(expected, datagram.subarray(mac2));
   }

@@ -240,6 +240,19 @@ describe('a device under load (whitepaper §5.3, §5.4.7)', () => {
     assert.ok(replies[1].sentAt >= 120_000);
   });
 
+  it('sends a source few cookies, however many messages come in its name', () => {
+    const pair = newPair();
+    pair.right.device.underLoad = true;
+    pair.send(pair.left, 'hello');
+    pair.run(100);
+    const forged = pair.sent[0].bytes;
+    for (let i = 0; i < 100; i++) pair.receive(pair.right, forged, somewhere);
+    pair.run(100);
+    const replies = pair.sent.filter(({ bytes }) => bytes[0] === 3);
+    assert.equal(replies.length, 1 + 3);
+    assert.equal(pair.right.device.drops['rate-limited'], 97);
+  });
+
   it('limits the initiations of one source, cookie or not', () => {
     const pair = newPair();
     pair.right.device.underLoad = true;

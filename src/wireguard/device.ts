@@ -27,6 +27,14 @@ export class InvalidConfigurationError extends WiremeshError {
   readonly code = 'INVALID_CONFIGURATION';
 }
 
+/** For sources that have proved their address by a cookie: each costs curve operations. */
+const HANDSHAKE_RATE = { perSecond: 20, burst: 5, othersPerSecond: 100 };
+/**
+ * Cookie replies to one source. An honest one asks once in REKEY_TIMEOUT; to forged ones they are work for nothing,
+ * and traffic for whom the address belongs to.
+ */
+const COOKIE_RATE = { perSecond: 1, burst: 3, othersPerSecond: 1000 };
+
 export interface DeviceOptions {
   readonly primitives: Primitives;
   /** The wall clock, for timestamps; `now` arguments are of a clock that never goes back. */
@@ -58,7 +66,8 @@ export class Device {
   readonly #peersByKey = new Map<string, Peer>();
   readonly #indices: IndexTable<Peer, Keypair>;
   readonly #deadlines = new DeadlineQueue<Peer>();
-  readonly #rateLimiter = new RateLimiter();
+  readonly #handshakeLimiter = new RateLimiter(HANDSHAKE_RATE);
+  readonly #cookieLimiter = new RateLimiter(COOKIE_RATE);
   readonly #host: PeerHost;
   #local: { readonly keys: KeyPair; readonly checker: CookieChecker } | undefined;
   #listenPort = 0;
@@ -189,11 +198,12 @@ export class Device {
     if (!checker.isMac1Valid(datagram)) return 'invalid-mac1';
     if (!this.underLoad) return undefined;
     if (!checker.isMac2Valid(datagram, from, now)) {
+      if (!this.#cookieLimiter.allow(from.address, now)) return 'rate-limited';
       const reply = checker.createReply(datagram, sender, from, now);
       this.#output.push({ kind: 'send', datagram: reply, to: from, peer: undefined });
       return 'invalid-mac2';
     }
-    return this.#rateLimiter.allow(from.address, now) ? undefined : 'rate-limited';
+    return this.#handshakeLimiter.allow(from.address, now) ? undefined : 'rate-limited';
   }
 
   #takeCookieReply(datagram: Uint8Array, now: Millis): DropReason | undefined {

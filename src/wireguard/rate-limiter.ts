@@ -1,41 +1,64 @@
 import type { IpAddress } from '../inet/index.ts';
 import type { Millis } from '../machine/index.ts';
 
+export interface SourceRate {
+  readonly perSecond: number;
+  readonly burst: number;
+  /** What all sources together may have that there was no room for, a second. */
+  readonly othersPerSecond: number;
+}
+
+/** Bounds the memory; further sources share one rate. */
+const SOURCES = 8192;
+
 /**
  * How many handshake messages a source may have looked at while this side is under load (whitepaper §5.3): a token
- * bucket for each IPv4 address and each IPv6 /64. Ask only for sources that have proved to receive there (mac2).
+ * bucket for each IPv4 address and each IPv6 /64.
  */
-const PER_SECOND = 20;
-const BURST = 5;
-/** Bounds the memory; whoever holds more addresses than this has to wait until others fall silent. */
-const SOURCES = 8192;
-const REFILL_TIME = (BURST / PER_SECOND) * 1000;
-
 export class RateLimiter {
-  readonly #buckets = new Map<string, { tokens: number; at: Millis }>();
+  readonly #rate: SourceRate;
+  readonly #buckets = new Map<string, Bucket>();
+  readonly #others: Bucket;
   #sweptAt = -Infinity;
+
+  constructor(rate: SourceRate) {
+    this.#rate = rate;
+    this.#others = { tokens: rate.othersPerSecond, at: 0 };
+  }
 
   /** Takes a token of the source. @returns whether there was one */
   allow(source: IpAddress, now: Millis): boolean {
+    const { perSecond, burst, othersPerSecond } = this.#rate;
     const key = String.fromCharCode(...source.bytes.subarray(0, 8));
     const bucket = this.#buckets.get(key);
-    if (bucket === undefined) {
-      if (this.#buckets.size >= SOURCES && !this.#sweep(now)) return false;
-      this.#buckets.set(key, { tokens: BURST - 1, at: now });
-      return true;
+    if (bucket !== undefined) return take(bucket, perSecond, burst, now);
+    if (this.#buckets.size >= SOURCES && !this.#sweep(now)) {
+      return take(this.#others, othersPerSecond, othersPerSecond, now);
     }
-    bucket.tokens = Math.min(BURST, bucket.tokens + ((now - bucket.at) * PER_SECOND) / 1000);
-    bucket.at = now;
-    if (bucket.tokens < 1) return false;
-    bucket.tokens--;
+    this.#buckets.set(key, { tokens: burst - 1, at: now });
     return true;
   }
 
   /** Forgets whose bucket is full again, seldom enough to be cheap. @returns whether there is room */
   #sweep(now: Millis): boolean {
-    if (now - this.#sweptAt < REFILL_TIME) return false;
+    const refillTime = (this.#rate.burst / this.#rate.perSecond) * 1000;
+    if (now - this.#sweptAt < refillTime) return false;
     this.#sweptAt = now;
-    for (const [key, { at }] of this.#buckets) if (now - at >= REFILL_TIME) this.#buckets.delete(key);
+    for (const [key, { at }] of this.#buckets) if (now - at >= refillTime) this.#buckets.delete(key);
     return this.#buckets.size < SOURCES;
   }
+}
+
+interface Bucket {
+  tokens: number;
+  /** When `tokens` was true. */
+  at: number;
+}
+
+function take(bucket: Bucket, perSecond: number, burst: number, now: Millis): boolean {
+  bucket.tokens = Math.min(burst, bucket.tokens + ((now - bucket.at) * perSecond) / 1000);
+  bucket.at = now;
+  if (bucket.tokens < 1) return false;
+  bucket.tokens--;
+  return true;
 }
