@@ -32,9 +32,10 @@ export function parseEndpoint(text: string): Endpoint | undefined {
   if (match === null) return undefined;
   const address = parseAddress(match[1] ?? match[3]);
   const port = Number(match[4]);
-  if (address === undefined || port > 65535) return undefined;
+  const scopeId = Number(match[2] ?? 0);
+  if (address === undefined || port > 65535 || scopeId > 0xffff_ffff) return undefined;
   if (match[1] !== undefined && address.family !== 6) return undefined;
-  return endpointOf(address, port, Number(match[2] ?? 0));
+  return endpointOf(address, port, scopeId);
 }
 
 /** The canonical text, which is also fit to be a map key. */
