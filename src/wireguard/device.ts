@@ -221,7 +221,7 @@ export class Device {
     if (receiver === undefined) return 'malformed';
     const keypair = this.findKeypair(receiver);
     if (keypair === undefined) return 'unknown-index';
-    const buffer = datagram.slice();
+    const buffer = new Uint8Array(datagram);
     const opened = openTransportData(keypair, buffer, 0, buffer.length, now);
     if (opened < 0) return 'transport-not-authentic';
     const { peer } = keypair;
@@ -263,7 +263,7 @@ export class Device {
     if (known === undefined && (change.updateOnly === true || this.#isOwnKey(change.publicKey))) return;
     const peer = known ?? this.#add(change.publicKey);
     const spokeAlready = peer.persistentKeepalive > 0 && peer.endpoint !== undefined;
-    if (change.presharedKey !== undefined) peer.presharedKey = change.presharedKey.slice();
+    if (change.presharedKey !== undefined) peer.presharedKey = new Uint8Array(change.presharedKey);
     if (change.endpoint !== undefined) peer.endpoint = change.endpoint;
     if (change.persistentKeepalive !== undefined) peer.persistentKeepalive = change.persistentKeepalive;
     if (change.replaceAllowedIps === true) this.allowedIps.removeAll(peer);
@@ -352,7 +352,7 @@ function requireInteger(value: number, greatest: number, subject: string): void 
 
 /** As X25519 reads it (RFC 7748 §5), so that everybody sees one and the same key. */
 function clamped(privateKey: Uint8Array): Uint8Array {
-  const key = privateKey.slice();
+  const key = new Uint8Array(privateKey);
   key[0] &= 0xf8;
   key[31] = (key[31] & 0x7f) | 0x40;
   return key;

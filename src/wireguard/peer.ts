@@ -85,7 +85,8 @@ export class Peer {
   #timestampSentAt = millis(-Infinity);
 
   constructor(host: PeerHost, publicKey: Uint8Array) {
-    this.publicKey = publicKey.slice();
+    // A copy also of a Buffer, whose `slice` would share the memory of whoever calls.
+    this.publicKey = new Uint8Array(publicKey);
     this.#host = host;
     this.#cookies = new CookieGenerator(host.primitives, this.publicKey, host.timing.cookieLifetime);
     this.#timers = new PeerTimers(host.timing);
@@ -200,7 +201,7 @@ export class Peer {
       this.#host.drops['no-endpoint']++;
       return;
     }
-    if (!this.#staged.push(packet.slice())) this.#host.drops['staged-too-many']++;
+    if (!this.#staged.push(new Uint8Array(packet))) this.#host.drops['staged-too-many']++;
     this.#flush(now);
     this.#schedule();
   }
