@@ -82,8 +82,12 @@ export class InboundPath {
 
   #handshake(socket: UdpSocket, offset: number, length: number, now: Millis): void {
     this.#device.underLoad = this.#load.count(now);
-    const datagram = this.#buffer.bytes.slice(offset, offset + length);
-    this.#device.handleDatagram(datagram, socket.source.toEndpoint(), now);
+    const { bytes } = this.#buffer;
+    if (this.#device.isFlood(bytes, offset, length, socket.source.ipAddress, now)) {
+      this.#counters.handshakeFlood++;
+      return;
+    }
+    this.#device.handleDatagram(bytes.slice(offset, offset + length), socket.source.toEndpoint(), now);
   }
 
   #open(socket: UdpSocket, offset: number, length: number, now: Millis): void {

@@ -9,6 +9,8 @@ export interface PathCounters {
   sendErrors: number;
   /** Transport messages of no session, or that failed authentication or the replay window. */
   unauthenticated: number;
+  /** Handshake messages without a cookie, under load, from sources that know how to get one. */
+  handshakeFlood: number;
   /** Decrypted, but not an IP packet. */
   malformedInbound: number;
   /** Decrypted, but its source is not among the peer's allowed IPs. */
@@ -28,6 +30,7 @@ export function pathCounters(): PathCounters {
     keypairExhausted: 0,
     sendErrors: 0,
     unauthenticated: 0,
+    handshakeFlood: 0,
     malformedInbound: 0,
     sourceNotAllowed: 0,
     congestionUnheard: 0,

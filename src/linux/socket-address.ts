@@ -16,11 +16,18 @@ export class SocketAddress {
   readonly #sockaddr = new NativeBuffer(SOCKADDR_IN6.end);
   readonly #words = new Uint32Array(this.#sockaddr.bytes.buffer, this.#sockaddr.bytes.byteOffset, 7);
   readonly address = this.#sockaddr.address;
+  readonly #ipv4 = this.#sockaddr.bytes.subarray(SOCKADDR_IN.address, 8);
+  readonly #ipv6 = this.#sockaddr.bytes.subarray(SOCKADDR_IN6.address, SOCKADDR_IN6.scopeId);
   readonly #local = new Uint8Array(16);
   #localLength = 0;
 
   get family(): 4 | 6 {
     return this.#isIpv6 ? 6 : 4;
+  }
+
+  /** The IP address, 4 or 16 bytes that are used again. */
+  get ipAddress(): Uint8Array {
+    return this.#isIpv6 ? this.#ipv6 : this.#ipv4;
   }
 
   get length(): number {
@@ -75,11 +82,9 @@ export class SocketAddress {
   }
 
   toEndpoint(): Endpoint {
-    const { bytes, view } = this.#sockaddr;
+    const { view } = this.#sockaddr;
     const port = view.getUint16(SOCKADDR_IN.port);
-    const address = addressFromBytes(
-      this.#isIpv6 ? bytes.slice(SOCKADDR_IN6.address, SOCKADDR_IN6.scopeId) : bytes.slice(SOCKADDR_IN.address, 8),
-    );
+    const address = addressFromBytes(this.ipAddress.slice());
     const endpoint = endpointOf(address, port, this.#isIpv6 ? view.getUint32(SOCKADDR_IN6.scopeId, true) : 0);
     if (this.#localLength === 0) return endpoint;
     return { ...endpoint, local: addressFromBytes(this.#local.slice(0, this.#localLength)) };

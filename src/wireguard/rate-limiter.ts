@@ -1,4 +1,3 @@
-import type { IpAddress } from '../inet/index.ts';
 import type { Millis } from '../machine/index.ts';
 
 export interface SourceRate {
@@ -17,7 +16,7 @@ const SOURCES = 8192;
  */
 export class RateLimiter {
   readonly #rate: SourceRate;
-  readonly #buckets = new Map<string, Bucket>();
+  readonly #buckets = new Map<number | string, Bucket>();
   readonly #others: Bucket;
   #sweptAt = -Infinity;
 
@@ -26,10 +25,10 @@ export class RateLimiter {
     this.#others = { tokens: rate.othersPerSecond, at: 0 };
   }
 
-  /** Takes a token of the source. @returns whether there was one */
-  allow(source: IpAddress, now: Millis): boolean {
+  /** Takes a token of the source, an address of 4 or 16 bytes. @returns whether there was one */
+  allow(source: Uint8Array, now: Millis): boolean {
     const { perSecond, burst, othersPerSecond } = this.#rate;
-    const key = String.fromCharCode(...source.bytes.subarray(0, 8));
+    const key = keyOf(source);
     const bucket = this.#buckets.get(key);
     if (bucket !== undefined) return take(bucket, perSecond, burst, now);
     if (this.#buckets.size >= SOURCES && !this.#sweep(now)) {
@@ -37,6 +36,14 @@ export class RateLimiter {
     }
     this.#buckets.set(key, { tokens: burst - 1, at: now });
     return true;
+  }
+
+  /** Whether the source would have no token now. Takes none, and for IPv4 allocates nothing. */
+  isExhausted(source: Uint8Array, now: Millis): boolean {
+    const { perSecond, othersPerSecond } = this.#rate;
+    const bucket = this.#buckets.get(keyOf(source));
+    if (bucket !== undefined) return tokensOf(bucket, perSecond, now) < 1;
+    return this.#buckets.size >= SOURCES && tokensOf(this.#others, othersPerSecond, now) < 1;
   }
 
   /** Forgets whose bucket is full again, seldom enough to be cheap. @returns whether there is room */
@@ -55,8 +62,17 @@ interface Bucket {
   at: number;
 }
 
+function keyOf(source: Uint8Array): number | string {
+  if (source.length === 4) return (source[0] << 24) | (source[1] << 16) | (source[2] << 8) | source[3];
+  return String.fromCharCode(...source.subarray(0, 8));
+}
+
+function tokensOf(bucket: Bucket, perSecond: number, now: Millis): number {
+  return bucket.tokens + ((now - bucket.at) * perSecond) / 1000;
+}
+
 function take(bucket: Bucket, perSecond: number, burst: number, now: Millis): boolean {
-  bucket.tokens = Math.min(burst, bucket.tokens + ((now - bucket.at) * perSecond) / 1000);
+  bucket.tokens = Math.min(burst, tokensOf(bucket, perSecond, now));
   bucket.at = now;
   if (bucket.tokens < 1) return false;
   bucket.tokens--;
