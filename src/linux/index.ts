@@ -3,7 +3,8 @@
  * links and routes. Specified by the manual pages: tun (kernel documentation networking/tuntap), udp(7), ip(7), ipv6(7),
  * epoll(7), eventfd(2), network_namespaces(7), rtnetlink(7), packet(7), ip(8).
  *
- * Another platform is a sibling of this folder that implements `Tun` and `UdpSocket`. Nothing here knows a protocol.
+ * Another platform is a sibling of this folder that implements `Tun` and `UdpSocket` (docs/library.md, "the seam").
+ * Nothing here knows a protocol.
  * Names (DNS), firewalls and what Node does well (TCP, Unix sockets, files) are not here.
  */
 export { errnoName, PlatformError, SystemCallError, watchReadable } from './syscall.ts';
