@@ -6,16 +6,29 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import { WiremeshError } from '../error.ts';
-import type { DeviceChange, DeviceState } from '../wireguard/index.ts';
+import type { DeviceChange, DeviceState, PeerState } from '../wireguard/index.ts';
 import { UapiInUseError, UapiSocket, type ConfigurableDevice } from './uapi-socket.ts';
 
 class PortTakenError extends WiremeshError {
   readonly code = 'PORT_IN_USE';
 }
 
+const PEER: PeerState = {
+  publicKey: new Uint8Array(32),
+  presharedKey: undefined,
+  endpoint: undefined,
+  lastHandshakeAt: undefined,
+  txBytes: 0,
+  rxBytes: 0,
+  persistentKeepalive: 0,
+  allowedIps: [],
+};
+
 class FakeDevice implements ConfigurableDevice {
   readonly changes: DeviceChange[] = [];
   refuse: Error | undefined;
+  peerCount = 0;
+  stateCount = 0;
 
   async configure(change: DeviceChange): Promise<void> {
     if (this.refuse !== undefined) throw this.refuse;
@@ -23,7 +36,9 @@ class FakeDevice implements ConfigurableDevice {
   }
 
   async state(): Promise<DeviceState> {
-    return { privateKey: undefined, publicKey: undefined, listenPort: 7, fwmark: 0, peers: [] };
+    this.stateCount++;
+    const peers = new Array<PeerState>(this.peerCount).fill(PEER);
+    return { privateKey: undefined, publicKey: undefined, listenPort: 7, fwmark: 0, peers };
   }
 }
 
@@ -40,6 +55,17 @@ async function say(socket: Socket, text: string, answers = 1): Promise<string> {
   socket.write(text);
   await complete;
   socket.removeAllListeners('data');
+  return heard;
+}
+
+/** Says `text`, closes its own side, and reads to the end. */
+async function hear(socket: Socket, text: string): Promise<string> {
+  if (!socket.writableEnded) socket.end(text);
+  // A server that hangs up on what it has not read resets the connection, behind its answer.
+  socket.on('error', () => {});
+  let heard = '';
+  socket.on('data', (chunk: Buffer) => (heard += chunk.toString()));
+  await once(socket, 'close');
   return heard;
 }
 
@@ -93,16 +119,58 @@ describe('the UAPI socket', () => {
   });
 
   it('hangs up on whoever speaks another protocol or never ends a line', async () => {
-    for (const text of ['GET / HTTP/1.1\r\n\r\n', 'x'.repeat(10_000)]) {
-      const socket = connect();
-      socket.on('error', () => {});
-      socket.write(text);
-      socket.resume();
-      await once(socket, 'close');
+    for (const [text, answer] of [
+      ['GET / HTTP/1.1\r\n\r\n', ''],
+      ['x'.repeat(100_000), 'errno=-5\n\n'],
+      ['get=1\nset=1\n\n', 'errno=-22\n\n'],
+    ]) {
+      assert.equal(await hear(connect(), text), answer);
     }
+    assert.match(await hear(connect(), 'get=1\n\n'), /errno=0/);
+  });
+
+  it('answers a client that has closed its side behind its operation', async () => {
     const socket = connect();
-    assert.match(await say(socket, 'get=1\n\n'), /errno=0/);
+    socket.end('get=1\n\n');
+    assert.equal(await hear(socket, ''), 'listen_port=7\nerrno=0\n\n');
+  });
+
+  it('says EPROTO to a line that is no assignment', async () => {
+    assert.equal(await hear(connect(), 'set=1\nlisten_port\n\n'), 'errno=-71\n\n');
+  });
+
+  it('carries nothing out of an operation whose client goes away in the middle', async () => {
+    const socket = connect();
+    socket.end('set=1\nlisten_port=9\n');
+    assert.equal(await hear(socket, ''), '');
+    assert.deepEqual(device.changes, []);
+  });
+
+  it('says EMSGSIZE to an operation that never comes to its end, and keeps none of it', async () => {
+    const socket = connect();
+    socket.write('set=1\n');
+    for (let i = 0; i < 101; i++) {
+      if (!socket.write('fwmark=1\n'.repeat(10_000))) await once(socket, 'drain');
+    }
+    assert.equal(await say(socket, '\n'), 'errno=-90\n\n');
+    assert.deepEqual(device.changes, []);
     socket.destroy();
+  });
+
+  it('cuts a client off that asks and does not read', async (context) => {
+    context.mock.timers.enable({ apis: ['setTimeout'] });
+    device.peerCount = 20_000;
+    const socket = connect();
+    const closed = once(socket, 'close');
+    socket.pause();
+    socket.write('get=1\n\n');
+    while (device.stateCount === 0) await new Promise((resolve) => setImmediate(resolve));
+    // The answer is being written one turn after the state was given.
+    await new Promise((resolve) => setImmediate(resolve));
+    context.mock.timers.tick(60_000);
+    socket.resume();
+    await closed;
+    assert.equal(device.stateCount, 1);
   });
 
   it('is for its owner alone, and gone when it is closed', async () => {

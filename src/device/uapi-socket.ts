@@ -9,8 +9,14 @@ import { formatState, SetOperation, UapiSyntaxError, type ResolveZone } from './
 /** Where `wg` looks for the sockets of userspace implementations. */
 export const UAPI_DIRECTORY = '/var/run/wireguard';
 
-/** No key of the protocol has a value near this. */
-const LONGEST_LINE = 4096;
+/** No key of the protocol has a value near this; other implementations take as much. */
+const LONGEST_LINE = 65_535;
+
+/** Lines of one `set`, all of which wait in memory until it is complete: enough for 100,000 peers. */
+const LONGEST_OPERATION = 1_000_000;
+
+/** Whoever takes longer to read an answer is cut off: a million bytes wait in memory for a client that does not read. */
+const ANSWER_TIMEOUT = 60_000;
 
 /** What a device must answer to be configured through UAPI. */
 export interface ConfigurableDevice {
@@ -37,9 +43,10 @@ export class UapiSocket {
     await mkdir(dirname(path), { recursive: true, mode: 0o700 });
     if (await isServed(path)) throw new UapiInUseError(path);
     await unlink(path).catch(() => {});
-    const server = createServer();
+    // A client may close its side behind the last operation, as "nc -N" does, and still wants the answer.
+    const server = createServer({ allowHalfOpen: true });
     const socket = new UapiSocket(path, server);
-    server.on('connection', (connection) => socket.#serve(connection, new Conversation(device, resolveZone)));
+    server.on('connection', (connection) => void socket.#serve(connection, new Conversation(device, resolveZone)));
     await socket.#bind();
     return socket;
   }
@@ -70,72 +77,100 @@ export class UapiSocket {
     await chmod(this.path, 0o600);
   }
 
-  #serve(connection: Socket, conversation: Conversation): void {
+  async #serve(connection: Socket, conversation: Conversation): Promise<void> {
     this.#connections.add(connection);
-    connection.on('close', () => this.#connections.delete(connection));
-    connection.on('error', () => connection.destroy());
-    let rest = '';
-    connection.setEncoding('latin1');
-    connection.on('data', (text: string) => {
-      const lines = (rest + text).split('\n');
-      rest = lines.pop() ?? '';
-      if (rest.length > LONGEST_LINE) return void connection.destroy();
-      // While a whole operation is being carried out, the client's next one waits in the kernel.
-      connection.pause();
-      void conversation
-        .handleLines(lines, (answer) => connection.write(answer))
-        .then(
-          () => connection.resume(),
-          () => connection.destroy(),
-        );
-    });
+    connection.on('error', () => {});
+    try {
+      await converse(connection, conversation);
+    } catch {
+      // The client has gone or does not read: there is nobody to tell.
+    } finally {
+      connection.destroy();
+      this.#connections.delete(connection);
+    }
   }
 }
 
+/** Returns when the client has said all it wants, or something else than this protocol. */
+async function converse(connection: Socket, conversation: Conversation): Promise<void> {
+  connection.setEncoding('latin1');
+  let rest = '';
+  // While an operation is carried out, or its answer not taken, what the client says next waits in the kernel.
+  for await (const text of connection as AsyncIterable<string>) {
+    const lines = (rest + text).split('\n');
+    rest = lines.pop() ?? '';
+    for (const line of lines) {
+      const answer = await conversation.handleLine(line);
+      if (answer !== undefined) await send(connection, answer.text);
+      if (answer?.isLast) return;
+    }
+    if (rest.length > LONGEST_LINE) return send(connection, errno('EIO'));
+  }
+}
+
+interface Answer {
+  readonly text: string;
+  /** What comes is not this protocol: hang up. */
+  readonly isLast?: true;
+}
+
+type Operation = 'none' | 'get' | SetOperation | { readonly failed: ErrnoName };
+
 /** What has been said on one connection. */
-class Conversation {
+export class Conversation {
   readonly #device: ConfigurableDevice;
   readonly #resolveZone: ResolveZone;
-  #operation: 'none' | 'get' | SetOperation | 'failed' = 'none';
+  #operation: Operation = 'none';
+  #lines = 0;
 
   constructor(device: ConfigurableDevice, resolveZone: ResolveZone) {
     this.#device = device;
     this.#resolveZone = resolveZone;
   }
 
-  /** Rejects if what comes is not this protocol: nothing more is to be said then. */
-  async handleLines(lines: readonly string[], answer: (text: string) => void): Promise<void> {
-    for (const line of lines) {
-      if (this.#operation === 'none') this.#begin(line);
-      else if (line === '') answer(await this.#finish());
-      else this.#continue(line);
+  /** Takes in a line less its end. Answers to the last one of an operation. */
+  async handleLine(line: string): Promise<Answer | undefined> {
+    switch (this.#operation) {
+      case 'none':
+        return this.#begin(line);
+      case 'get':
+        // Nothing may be said between `get=1` and the blank line.
+        if (line !== '') return { text: errno('EINVAL'), isLast: true };
+        break;
+      default:
+        // As other implementations do, inside of `set` only.
+        if (line !== '' && line !== '\r') return this.#continue(this.#operation, line.replace(/\r$/, ''));
     }
-  }
-
-  #begin(line: string): void {
-    if (line === 'get=1') this.#operation = 'get';
-    else if (line === 'set=1') this.#operation = new SetOperation(this.#resolveZone);
-    else throw new UapiSyntaxError();
-  }
-
-  #continue(line: string): void {
-    if (!(this.#operation instanceof SetOperation)) return;
-    try {
-      this.#operation.handleLine(line);
-    } catch (error) {
-      if (!(error instanceof UapiSyntaxError)) throw error;
-      // The rest up to the blank line belongs to the operation that failed.
-      this.#operation = 'failed';
-    }
-  }
-
-  async #finish(): Promise<string> {
     const operation = this.#operation;
     this.#operation = 'none';
+    return { text: await this.#carryOut(operation) };
+  }
+
+  #begin(line: string): Answer | undefined {
+    if (line === 'get=1') this.#operation = 'get';
+    else if (line === 'set=1') this.#operation = new SetOperation(this.#resolveZone);
+    else return { text: '', isLast: true };
+    this.#lines = 0;
+    return undefined;
+  }
+
+  /** After a line that is wrong, the rest up to the blank line belongs to the operation that failed. */
+  #continue(operation: Exclude<Operation, string>, line: string): undefined {
+    if (!(operation instanceof SetOperation)) return;
     try {
-      if (operation === 'failed') return errno('EINVAL');
+      operation.handleLine(line);
+      if (++this.#lines > LONGEST_OPERATION) this.#operation = { failed: 'EMSGSIZE' };
+    } catch (error) {
+      if (!(error instanceof UapiSyntaxError)) throw error;
+      this.#operation = { failed: error.errno };
+    }
+  }
+
+  async #carryOut(operation: Operation): Promise<string> {
+    try {
       if (operation === 'get') return formatState(await this.#device.state()) + errno();
       if (operation instanceof SetOperation) await this.#device.configure(operation.change());
+      else if (operation !== 'none') return errno(operation.failed);
       return errno();
     } catch (error) {
       return errno(errnoOf(error));
@@ -143,11 +178,25 @@ class Conversation {
   }
 }
 
-function errno(name?: keyof typeof constants.errno): string {
+/** Resolves once the kernel has taken all of `text`. Rejects if the client is gone, or made gone, before. */
+async function send(connection: Socket, text: string): Promise<void> {
+  const deadline = setTimeout(() => connection.destroy(), ANSWER_TIMEOUT);
+  try {
+    await new Promise<void>((resolve, reject) => {
+      connection.write(text, (error) => (error ? reject(error) : resolve()));
+    });
+  } finally {
+    clearTimeout(deadline);
+  }
+}
+
+type ErrnoName = keyof typeof constants.errno;
+
+function errno(name?: ErrnoName): string {
   return `errno=${name === undefined ? 0 : -constants.errno[name]}\n\n`;
 }
 
-function errnoOf(error: unknown): keyof typeof constants.errno {
+function errnoOf(error: unknown): ErrnoName {
   const code = error instanceof WiremeshError ? error.code : '';
   if (code === 'PORT_IN_USE') return 'EADDRINUSE';
   if (code === 'INVALID_CONFIGURATION') return 'EINVAL';

@@ -23,7 +23,7 @@ describe('a set operation', () => {
     const change = read([
       `private_key=${KEY}`,
       'listen_port=51820',
-      'fwmark=0x77',
+      'fwmark=119',
       'replace_peers=true',
       `public_key=${OTHER_KEY}`,
       `preshared_key=${KEY}`,
@@ -63,9 +63,32 @@ describe('a set operation', () => {
     }
   });
 
+  it('forgets allowed IPs that stand before replace_allowed_ips', () => {
+    const [first] = read([
+      `public_key=${KEY}`,
+      'allowed_ip=10.0.0.0/8',
+      'replace_allowed_ips=true',
+      'allowed_ip=11.0.0.0/8',
+    ]).peers!;
+    assert.equal(first.replaceAllowedIps, true);
+    assert.deepEqual(
+      first.allowedIps?.map(({ prefix }) => formatPrefix(prefix)),
+      ['11.0.0.0/8'],
+    );
+  });
+
+  it('takes leading zeros, as other implementations do', () => {
+    assert.equal(read(['listen_port=0000051820']).listenPort, 51_820);
+  });
+
   for (const [why, lines] of [
     ['a key of the wrong length', ['private_key=abcd']],
     ['a port beyond 65535', ['listen_port=65536']],
+    ['a number that is not decimal', ['fwmark=0x77']],
+    ['an address without the length of its prefix', [`public_key=${KEY}`, 'allowed_ip=10.0.0.1']],
+    ['a prefix to be added that says so', [`public_key=${KEY}`, 'allowed_ip=+10.0.0.0/8']],
+    ['a zone that is no index', [`public_key=${KEY}`, 'endpoint=[fe80::1%4294967296]:1']],
+    ['an IPv4 address in brackets', [`public_key=${KEY}`, 'endpoint=[192.0.2.1]:1']],
     ['a flag that is not true', ['replace_peers=yes']],
     ['a key that nobody knows', ['colour=blue']],
     ['a key of Object', ['constructor=1']],

@@ -4,22 +4,17 @@
  * ours everywhere else.
  */
 import { WiremeshError } from '../error.ts';
-import {
-  endpointOf,
-  formatEndpoint,
-  formatPrefix,
-  parseAddress,
-  parseEndpoint,
-  parsePrefix,
-  type Endpoint,
-} from '../inet/index.ts';
+import { endpointOf, formatEndpoint, formatPrefix, parseAddress, parsePrefix, type Endpoint } from '../inet/index.ts';
 import type { AllowedIpChange, DeviceChange, DeviceState, PeerChange, PeerState } from '../wireguard/index.ts';
 
 /** A line that is none of the protocol's. It is not repeated: its value may be a secret. */
 export class UapiSyntaxError extends WiremeshError {
   readonly code = 'UAPI_SYNTAX';
-  constructor() {
+  /** As other implementations answer: EPROTO to a line without `=`. */
+  readonly errno: 'EINVAL' | 'EPROTO';
+  constructor(errno: 'EINVAL' | 'EPROTO' = 'EINVAL') {
     super('a line of the configuration protocol has an unknown key or a value that is not valid');
+    this.errno = errno;
   }
 }
 
@@ -42,10 +37,14 @@ const PEER_KEYS: Record<string, (peer: PeerDraft, value: string, zone: ResolveZo
   preshared_key: (peer, value) => (peer.presharedKey = readKey(value)),
   endpoint: (peer, value, zone) => (peer.endpoint = required(readEndpoint(value, zone))),
   persistent_keepalive_interval: (peer, value) => (peer.persistentKeepalive = readNumber(value, 65_535)),
-  replace_allowed_ips: (peer, value) => (peer.replaceAllowedIps = readTrue(value)),
+  replace_allowed_ips: (peer, value) => {
+    peer.replaceAllowedIps = readTrue(value);
+    // Lines take effect in their order: what the same peer was given before this one goes as well.
+    peer.allowedIps = [];
+  },
   allowed_ip: (peer, value) => {
     const remove = value.startsWith('-');
-    const prefix = required(parsePrefix(value.slice(remove || value.startsWith('+') ? 1 : 0)));
+    const prefix = required(value.includes('/') ? parsePrefix(value.slice(remove ? 1 : 0)) : undefined);
     peer.allowedIps.push(remove ? { prefix, remove } : { prefix });
   },
   protocol_version: (_peer, value) => required(value === '1' ? value : undefined),
@@ -64,7 +63,8 @@ export class SetOperation {
   /** @throws UapiSyntaxError */
   handleLine(line: string): void {
     const equals = line.indexOf('=');
-    const key = line.slice(0, Math.max(0, equals));
+    if (equals < 0) throw new UapiSyntaxError('EPROTO');
+    const key = line.slice(0, equals);
     const value = line.slice(equals + 1);
     const peer = this.#peers.at(-1);
     if (key === 'public_key') this.#peers.push({ publicKey: readKey(value), allowedIps: [] });
@@ -116,7 +116,7 @@ function readKey(text: string): Uint8Array {
 }
 
 function readNumber(text: string, max: number): number {
-  const value = Number(required(/^(\d{1,10}|0x[0-9a-fA-F]{1,8})$/.exec(text))[0]);
+  const value = Number(required(/^\d+$/.exec(text))[0]);
   return required(value <= max ? value : undefined);
 }
 
@@ -125,14 +125,21 @@ function readTrue(text: string): true {
   return required(text === 'true' ? true : undefined);
 }
 
+/** `192.0.2.1:51820`, `[2001:db8::1]:51820` or `[fe80::1%ZONE]:51820`, the zone as a name or a number. */
 function readEndpoint(text: string, resolveZone: ResolveZone): Endpoint | undefined {
-  const zoned = /^\[([^%\]]+)%([^\]]+)\]:(\d{1,5})$/.exec(text);
-  if (zoned === null) return parseEndpoint(text);
-  const address = parseAddress(zoned[1]);
-  const scopeId = /^\d+$/.test(zoned[2]) ? Number(zoned[2]) : resolveZone(zoned[2]);
-  const port = Number(zoned[3]);
-  if (address === undefined || scopeId === undefined || port > 65_535) return undefined;
+  const match = /^(?:\[([^\]%]*:[^\]%]*)(?:%([^\]]+))?\]|([^:]+)):(\d+)$/.exec(text);
+  if (match === null) return undefined;
+  const [, ipv6, zone, ipv4, digits] = match;
+  const address = parseAddress(ipv6 ?? ipv4);
+  const scopeId = zone === undefined ? 0 : readZone(zone, resolveZone);
+  const port = Number(digits);
+  if (address === undefined || scopeId === undefined || port > 0xffff) return undefined;
   return endpointOf(address, port, scopeId);
+}
+
+function readZone(zone: string, resolveZone: ResolveZone): number | undefined {
+  if (!/^\d+$/.test(zone)) return resolveZone(zone);
+  return Number(zone) <= 0xffff_ffff ? Number(zone) : undefined;
 }
 
 function hex(bytes: Uint8Array): string {
