@@ -1,5 +1,6 @@
 import { rmSync } from 'node:fs';
 import type { UpOptions } from '../api/index.ts';
+import { forbidCoreDumps } from '../linux/index.ts';
 import { serveApi } from './api-server.ts';
 import { resolveConfig } from './config.ts';
 import { createLog } from './log.ts';
@@ -21,6 +22,7 @@ interface Ending {
 export async function runDaemon(options: UpOptions): Promise<number> {
   const config = resolveConfig(options);
   checkPrivilege();
+  forbidCoreDumps();
   const log = createLog(config.logLevel, config.logFormat);
   const releases = new Releases((error) => log.warn(`while ending: ${(error as Error).message}`));
   const ending = createPromise<Ending>();

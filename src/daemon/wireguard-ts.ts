@@ -7,7 +7,7 @@ import { join, resolve } from 'node:path';
 import { Command, CommanderError, Option } from 'commander';
 import { RunningDevice, UAPI_DIRECTORY, UapiSocket, type DeviceEvent } from '../device/index.ts';
 import { WiremeshError } from '../error.ts';
-import { listLinks, runIpBatch, setMtu } from '../linux/index.ts';
+import { forbidCoreDumps, listLinks, runIpBatch, setMtu } from '../linux/index.ts';
 import type { Timing } from '../wireguard/index.ts';
 import { version } from './version.ts';
 
@@ -83,6 +83,7 @@ class DaemonizeError extends WiremeshError {
 
 /** Runs the interface until a signal comes or somebody deletes it. */
 async function serve(name: string, keyLogFile: string | undefined): Promise<void> {
+  forbidCoreDumps();
   const log = logger(name);
   const device = await RunningDevice.start({ name, mtu: DEFAULT_MTU, timing: testTiming(), keyLogFile });
   try {

@@ -16,6 +16,7 @@ export { MAX_SEGMENTS, MAX_TRAIN_BYTES, openUdpPair, openUdpSocket, PortInUseErr
 export * from './epoll.ts';
 export * from './eventfd.ts';
 export * from './file-lock.ts';
+export * from './core-dumps.ts';
 export * from './ip-batch.ts';
 export * from './link.ts';
 export * from './route.ts';

@@ -32,6 +32,8 @@ interface Libc {
   flock(fd: number, operation: number): number;
   setns(fd: number, type: number): number;
   unshare(flags: number): number;
+  setrlimit(resource: number, limit: number): number;
+  prctl(operation: number, argument: number): number;
 }
 
 /** Results are declared `int` although some are `ssize_t`: none of ours is longer than 2^31. */
@@ -56,6 +58,8 @@ const SIGNATURES: Record<keyof Libc, string> = {
   flock: 'int flock(int, int)',
   setns: 'int setns(int, int)',
   unshare: 'int unshare(int)',
+  setrlimit: 'int setrlimit(int, uintptr_t)',
+  prctl: 'int prctl(int, unsigned long)',
 };
 
 /** Errors that mean the same wherever they come from, and what to do about them. */
