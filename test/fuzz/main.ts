@@ -3,7 +3,7 @@
  * `npm run fuzz -- TARGET --input HEX` repeats one.
  */
 import { parseArgs } from 'node:util';
-import { describeFailure, Inputs, runWatched, type Job } from './run.ts';
+import { describeFailure, runWatched, type Job } from './run.ts';
 import type { Target } from './target.ts';
 import { targets } from './targets.ts';
 
@@ -28,7 +28,8 @@ if (unknown !== undefined) {
     if (!(await fuzz(target, { target: target.name, seed: Number(values.seed), inputs }))) process.exitCode = 1;
   }
 } else {
-  for (const target of chosen) console.log(`${target.name}: ${await target.run(Buffer.from(values.input, 'hex'))}`);
+  for (const target of chosen)
+    console.log(`${target.name}: ${await target.run(Uint8Array.from(Buffer.from(values.input, 'hex')))}`);
 }
 
 /** @returns whether all was well */
@@ -40,7 +41,7 @@ async function fuzz(target: Target, job: Job): Promise<boolean> {
   const seconds = (performance.now() - startedAt) / 1000;
   if (process.stdout.isTTY) process.stdout.write('\r');
   if (!('heapGrowth' in report)) {
-    console.error(describeFailure(job, report, new Inputs(target, job.seed).make(report.number)));
+    console.error(describeFailure(target, job, report));
     return false;
   }
   const rate = Math.round(job.inputs / seconds);

@@ -18,7 +18,8 @@ export interface Result {
 }
 
 export interface Failure {
-  readonly number: number;
+  /** Of the input, unless it was all of them. */
+  readonly number: number | undefined;
   readonly reason: string;
 }
 
@@ -74,11 +75,14 @@ export async function runWatched(job: Job, onProgress: (done: number) => void = 
   });
   await worker.terminate();
   if (!('heapGrowth' in report) || report.heapGrowth <= MOST_HEAP_GROWTH) return report;
-  return { number: job.inputs, reason: `the heap grew by ${report.heapGrowth} bytes` };
+  return { number: undefined, reason: `the heap grew by ${report.heapGrowth} bytes` };
 }
 
 /** What to tell a person, with what repeats it. */
-export function describeFailure({ target, seed }: Job, { number, reason }: Failure, input: Uint8Array): string {
-  const hex = Buffer.from(input).toString('hex');
-  return `${target}, seed ${seed}, input ${number}: ${reason}\n\n  npm run fuzz -- ${target} --input ${hex}\n`;
+export function describeFailure(target: Target, { seed, inputs }: Job, { number, reason }: Failure): string {
+  const { name } = target;
+  if (number === undefined)
+    return `${name}: ${reason}\n\n  npm run fuzz -- ${name} --seed ${seed} --inputs ${inputs}\n`;
+  const input = Buffer.from(new Inputs(target, seed).make(number)).toString('hex');
+  return `${name}, seed ${seed}, input ${number}: ${reason}\n\n  npm run fuzz -- ${name} --input ${input}\n`;
 }
