@@ -61,11 +61,11 @@ async function say(socket: Socket, text: string, answers = 1): Promise<string> {
 /** Says `text`, closes its own side, and reads to the end. */
 async function hear(socket: Socket, text: string): Promise<string> {
   if (!socket.writableEnded) socket.end(text);
-  // A server that hangs up on what it has not read resets the connection, behind its answer.
+  // A server that hangs up on what it has not read resets the connection, behind its answer; `once` would reject.
   socket.on('error', () => {});
   let heard = '';
   socket.on('data', (chunk: Buffer) => (heard += chunk.toString()));
-  await once(socket, 'close');
+  await new Promise((resolve) => socket.once('close', resolve));
   return heard;
 }
 
