@@ -22,7 +22,7 @@ export class AllowedIps<Owner> {
     const { trie, length } = this.#locate(prefix);
     const known = trie.find(this.#address, length);
     const previous = trie.owner(known);
-    if (previous === owner) return;
+    // Also where it is this owner's: as with other implementations, it is then listed last.
     if (previous !== undefined) this.#nodesByOwner.get(previous)!.delete(nodeId(prefix, known));
     const node = trie.set(this.#address, length, owner);
     const nodes = this.#nodesByOwner.get(owner) ?? new Set();
