@@ -3,7 +3,7 @@ import { chmod, mkdir, unlink } from 'node:fs/promises';
 import { createConnection, createServer, type Server, type Socket } from 'node:net';
 import { dirname } from 'node:path';
 import { WiremeshError } from '../error.ts';
-import type { DeviceChange, DeviceState } from '../wireguard/index.ts';
+import { wipeSecrets, type DeviceChange, type DeviceState } from '../wireguard/index.ts';
 import { formatState, SetOperation, UapiSyntaxError, type ResolveZone } from './uapi.ts';
 
 /** Where `wg` looks for the sockets of userspace implementations. */
@@ -104,7 +104,7 @@ async function converse(connection: Socket, conversation: Conversation): Promise
       if (answer !== undefined) await send(connection, answer.text);
       if (answer?.isLast) return;
     }
-    if (rest.length > LONGEST_LINE) return send(connection, errno('EIO'));
+    if (rest.length > LONGEST_LINE) return send(connection, TOO_LONG.text);
   }
 }
 
@@ -130,6 +130,7 @@ export class Conversation {
 
   /** Takes in a line less its end. Answers to the last one of an operation. */
   async handleLine(line: string): Promise<Answer | undefined> {
+    if (line.length > LONGEST_LINE) return TOO_LONG;
     switch (this.#operation) {
       case 'none':
         return this.#begin(line);
@@ -162,14 +163,31 @@ export class Conversation {
       if (++this.#lines > LONGEST_OPERATION) this.#operation = { failed: 'EMSGSIZE' };
     } catch (error) {
       if (!(error instanceof UapiSyntaxError)) throw error;
+      wipeSecrets(operation.change());
       this.#operation = { failed: error.errno };
     }
   }
 
+  async #configure(change: DeviceChange): Promise<void> {
+    try {
+      await this.#device.configure(change);
+    } finally {
+      wipeSecrets(change);
+    }
+  }
+
+  /** (Of the text, no copy can be wiped: JavaScript's strings are beyond reach.) */
+  async #read(): Promise<string> {
+    const state = await this.#device.state();
+    const text = formatState(state);
+    wipeSecrets(state);
+    return text;
+  }
+
   async #carryOut(operation: Operation): Promise<string> {
     try {
-      if (operation === 'get') return formatState(await this.#device.state()) + errno();
-      if (operation instanceof SetOperation) await this.#device.configure(operation.change());
+      if (operation === 'get') return (await this.#read()) + errno();
+      if (operation instanceof SetOperation) await this.#configure(operation.change());
       else if (operation !== 'none') return errno(operation.failed);
       return errno();
     } catch (error) {
@@ -195,6 +213,8 @@ type ErrnoName = keyof typeof constants.errno;
 function errno(name?: ErrnoName): string {
   return `errno=${name === undefined ? 0 : -constants.errno[name]}\n\n`;
 }
+
+const TOO_LONG: Answer = { text: errno('EIO'), isLast: true };
 
 function errnoOf(error: unknown): ErrnoName {
   const code = error instanceof WiremeshError ? error.code : '';
