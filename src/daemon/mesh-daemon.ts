@@ -66,7 +66,7 @@ async function startDevice({ config, log, releases, onDeviceEnd }: MeshParts, ke
   if (device.aeadReason !== undefined) {
     log.warn(`encryption is slow: ${device.aeadReason}; use a Node from nodejs.org or npm`);
   }
-  return { device, port: (await device.state()).listenPort };
+  return { device, port: (await device.publicState()).listenPort };
 }
 
 function createNode(config: Config, keys: NodeKeys, storedSequence: number): MeshNode {
@@ -209,8 +209,8 @@ export class MeshDaemon {
     // They wait in the interface's queue. Between two answers of the device thread lies a turn of its event loop, in
     // which it reads that queue.
     try {
-      await this.#opened.device.state();
-      await this.#opened.device.state();
+      await this.#opened.device.publicState();
+      await this.#opened.device.publicState();
     } catch (error) {
       if (!saysDeviceEnded(error)) throw error;
     }

@@ -35,7 +35,7 @@ function wire(outputsByInput: Record<string, NodeOutput[]>, timeoutAt?: number) 
   const world = {
     device: {
       configure: () => Promise.resolve(void seen.push('configure')),
-      state: () =>
+      publicState: () =>
         Promise.resolve({ privateKey: undefined, publicKey: undefined, listenPort: 7077, fwmark: 0, peers: [] }),
       sendDatagram: (_: Uint8Array, to: Endpoint) => void seen.push(`send to ${formatEndpoint(to)}`),
     },
@@ -126,7 +126,7 @@ describe('the wiring of a mesh node', () => {
   it('outlives a device that refuses', async () => {
     const { wiring, world, seen, pass } = wire({ leave: [{ kind: 'configure', change: {} }] });
     world.device.configure = () => Promise.reject(new Error('no'));
-    world.device.state = () => Promise.reject(new Error('no'));
+    world.device.publicState = () => Promise.reject(new Error('no'));
     wiring.handle(LEAVE);
     await wiring.pollDevice();
     await pass(0);

@@ -10,7 +10,7 @@ const DEVICE_POLL_INTERVAL_MS = 1_000;
 /** The part of a device that the mesh needs. */
 export interface MeshDevice {
   configure(change: DeviceChange): Promise<void>;
-  state(): Promise<DeviceState>;
+  publicState(): Promise<DeviceState>;
   sendDatagram(datagram: Uint8Array, to: Endpoint): void;
 }
 
@@ -59,7 +59,7 @@ export class Wiring {
     clearTimeout(this.#pollTimer);
     this.#isPolling = true;
     try {
-      const { peers } = await this.#world.device.state();
+      const { peers } = await this.#world.device.publicState();
       this.handle({ kind: 'peer-states', peers });
     } catch (error) {
       if (!this.#isClosed) this.#world.onTrouble('the device cannot be asked for its state', error);

@@ -8,7 +8,7 @@ import { nodePrimitives } from '../crypto/node.ts';
 import { WiremeshError } from '../error.ts';
 import { EventFd, LinkMonitor, openTun, SocketAddress, SystemCallError, type Tun } from '../linux/index.ts';
 import { millis, type Millis } from '../machine/index.ts';
-import { Device, type DeviceChange, type DeviceOutput } from '../wireguard/index.ts';
+import { Device, wipeSecrets, type DeviceChange, type DeviceOutput } from '../wireguard/index.ts';
 import { ControlRelay } from './control-relay.ts';
 import { EventLoop } from './event-loop.ts';
 import { InboundPath } from './inbound-path.ts';
@@ -109,7 +109,11 @@ class DeviceThread {
         this.#to.fromEndpoint(command.to);
         return this.#loop.send(command.datagram, this.#to);
       case 'configure':
-        this.#configure(command.change, now);
+        try {
+          this.#configure(command.change, now);
+        } finally {
+          wipeSecrets(command.change);
+        }
         break;
       case 'join-group':
         this.#sockets.joinGroup(command.group, command.interfaceIndex);
@@ -119,11 +123,9 @@ class DeviceThread {
         break;
       case 'state': {
         const { port, fwmark } = this.#sockets;
-        return this.#report({
-          kind: 'reply',
-          id: command.id,
-          state: { ...this.#device.state(), listenPort: port, fwmark },
-        });
+        const state = command.withSecrets ? this.#device.state() : this.#device.publicState();
+        this.#report({ kind: 'reply', id: command.id, state: { ...state, listenPort: port, fwmark } });
+        return wipeSecrets(state);
       }
     }
     this.#report({ kind: 'reply', id: command.id });

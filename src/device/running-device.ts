@@ -88,8 +88,18 @@ export class RunningDevice {
     await this.#ask({ kind: 'configure', change });
   }
 
+  /** With all keys, for the caller to wipe (`wipeSecrets`). */
   async state(): Promise<DeviceState> {
-    const { state } = await this.#ask({ kind: 'state' });
+    return this.#state(true);
+  }
+
+  /** Without private and preshared keys, whether there are any or not. */
+  async publicState(): Promise<DeviceState> {
+    return this.#state(false);
+  }
+
+  async #state(withSecrets: boolean): Promise<DeviceState> {
+    const { state } = await this.#ask({ kind: 'state', withSecrets });
     if (state === undefined)
       throw new DeviceError({ code: 'DEVICE', message: 'the device thread answered without a state' });
     return state;

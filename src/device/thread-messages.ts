@@ -15,7 +15,7 @@ export interface DeviceThreadOptions {
 /** From the owner's thread to the device thread. What has an `id` is answered by a `Reply` with the same one. */
 export type Command =
   | { readonly kind: 'configure'; readonly id: number; readonly change: DeviceChange }
-  | { readonly kind: 'state'; readonly id: number }
+  | { readonly kind: 'state'; readonly id: number; readonly withSecrets: boolean }
   | { readonly kind: 'join-group'; readonly id: number; readonly group: IpAddress; readonly interfaceIndex: number }
   | { readonly kind: 'close'; readonly id: number }
   | { readonly kind: 'send'; readonly datagram: Uint8Array; readonly to: Endpoint };

@@ -45,6 +45,15 @@ export interface DeviceState {
   readonly peers: readonly PeerState[];
 }
 
+/** Wipes the keys of a change that was made, or of a state that was shown. */
+export function wipeSecrets({
+  privateKey,
+  peers = [],
+}: Pick<DeviceChange | DeviceState, 'privateKey' | 'peers'>): void {
+  privateKey?.fill(0);
+  for (const { presharedKey } of peers) presharedKey?.fill(0);
+}
+
 export interface PeerState {
   readonly publicKey: Uint8Array;
   readonly presharedKey: Uint8Array | undefined;

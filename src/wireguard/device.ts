@@ -94,14 +94,14 @@ export class Device {
     if (hasNewKey) for (const peer of this.#peersByKey.values()) peer.start(now);
   }
 
+  /** With copies of all keys, for the caller to wipe (`wipeSecrets`). */
   state(): DeviceState {
-    return {
-      privateKey: this.#local?.keys.privateKey.slice(),
-      publicKey: this.#local?.keys.publicKey,
-      listenPort: this.#listenPort,
-      fwmark: this.#fwmark,
-      peers: Array.from(this.#peersByKey.values(), (peer) => this.#peerState(peer)),
-    };
+    return this.#state(true);
+  }
+
+  /** `state` without private and preshared keys, whether there are any or not. */
+  publicState(): DeviceState {
+    return this.#state(false);
   }
 
   findPeer(publicKey: Uint8Array): Peer | undefined {
@@ -276,7 +276,7 @@ export class Device {
     if (known === undefined && (change.updateOnly === true || this.#isOwnKey(change.publicKey))) return;
     const peer = known ?? this.#add(change.publicKey);
     const spokeAlready = peer.persistentKeepalive > 0 && peer.endpoint !== undefined;
-    if (change.presharedKey !== undefined) peer.presharedKey = new Uint8Array(change.presharedKey);
+    if (change.presharedKey !== undefined) peer.presharedKey.set(change.presharedKey);
     if (change.endpoint !== undefined) peer.endpoint = change.endpoint;
     if (change.persistentKeepalive !== undefined) peer.persistentKeepalive = change.persistentKeepalive;
     if (change.replaceAllowedIps === true) this.allowedIps.removeAll(peer);
@@ -300,14 +300,25 @@ export class Device {
 
   #remove(peer: Peer): void {
     peer.reset();
+    peer.presharedKey.fill(0);
     this.allowedIps.removeAll(peer);
     this.#peersByKey.delete(keyOf(peer.publicKey));
   }
 
-  #peerState(peer: Peer): PeerState {
+  #state(withSecrets: boolean): DeviceState {
+    return {
+      privateKey: withSecrets ? this.#local?.keys.privateKey.slice() : undefined,
+      publicKey: this.#local?.keys.publicKey,
+      listenPort: this.#listenPort,
+      fwmark: this.#fwmark,
+      peers: Array.from(this.#peersByKey.values(), (peer) => this.#peerState(peer, withSecrets)),
+    };
+  }
+
+  #peerState(peer: Peer, withSecrets: boolean): PeerState {
     return {
       publicKey: peer.publicKey,
-      presharedKey: isZero(peer.presharedKey) ? undefined : peer.presharedKey.slice(),
+      presharedKey: withSecrets && !isZero(peer.presharedKey) ? peer.presharedKey.slice() : undefined,
       endpoint: peer.endpoint,
       lastHandshakeAt: peer.lastHandshakeAt,
       txBytes: peer.txBytes,

@@ -54,6 +54,7 @@ export class Transcript {
     const [chainingKey, tau, key] = this.#kdf(presharedKey, 3);
     this.#replace(chainingKey, key);
     this.mixHash(tau);
+    tau.fill(0);
   }
 
   /** Seals with the key of the last `mixKey` and mixes in what comes out. */

@@ -68,7 +68,7 @@ export class Peer {
   /** Unix time of the last handshake that this side knows to be complete. */
   lastHandshakeAt: Millis | undefined;
   /** All zeros stand for none (whitepaper §5.2). */
-  presharedKey = new Uint8Array(KEY_LENGTH);
+  readonly presharedKey = new Uint8Array(KEY_LENGTH);
 
   readonly #host: PeerHost;
   readonly #cookies: CookieGenerator;
