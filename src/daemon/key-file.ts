@@ -41,7 +41,10 @@ function decodeKey(text: string, path: string): Uint8Array {
   if (key.length !== KEY_BYTES || encodeKey(key) !== `${text.trimEnd()}\n`) {
     throw new KeyFileError(`${path} is corrupt, it does not hold one base64 line of a 32-byte key: ${remedy}`);
   }
-  return new Uint8Array(key);
+  const copy = new Uint8Array(key);
+  // It lies in a pool that all of Node shares.
+  key.fill(0);
+  return copy;
 }
 
 export function writeKeyFile(path: string, key: Uint8Array): void {
@@ -49,5 +52,5 @@ export function writeKeyFile(path: string, key: Uint8Array): void {
 }
 
 function encodeKey(key: Uint8Array): string {
-  return `${Buffer.from(key).toString('base64')}\n`;
+  return `${Buffer.from(key.buffer, key.byteOffset, key.length).toString('base64')}\n`;
 }

@@ -52,6 +52,8 @@ export async function startMesh(parts: MeshParts): Promise<MeshDaemon> {
   ]);
   const daemon = new MeshDaemon(parts, { state, keys, device, port, node });
   storeKeys(state, keys);
+  // The device has its own copy. That of the identity is needed for every signature.
+  keys.wireGuard.privateKey.fill(0);
   return daemon;
 }
 

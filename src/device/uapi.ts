@@ -112,7 +112,10 @@ function lookUp<T>(table: Record<string, T>, key: string): T {
 }
 
 function readKey(text: string): Uint8Array {
-  return Uint8Array.from(Buffer.from(required(/^[0-9a-fA-F]{64}$/.exec(text))[0], 'hex'));
+  const key = new Uint8Array(32);
+  // A Buffer with memory of its own would take it from a pool, where the key stays.
+  Buffer.from(key.buffer).write(required(/^[0-9a-fA-F]{64}$/.exec(text))[0], 'hex');
+  return key;
 }
 
 function readNumber(text: string, max: number): number {
@@ -143,5 +146,5 @@ function readZone(zone: string, resolveZone: ResolveZone): number | undefined {
 }
 
 function hex(bytes: Uint8Array): string {
-  return Buffer.from(bytes).toString('hex');
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('hex');
 }
