@@ -93,11 +93,12 @@ export class UapiSocket {
 
 /** Returns when the client has said all it wants, or something else than this protocol. */
 async function converse(connection: Socket, conversation: Conversation): Promise<void> {
-  connection.setEncoding('latin1');
   let rest = '';
   // While an operation is carried out, or its answer not taken, what the client says next waits in the kernel.
-  for await (const text of connection as AsyncIterable<string>) {
-    const lines = (rest + text).split('\n');
+  for await (const bytes of connection as AsyncIterable<Buffer>) {
+    const lines = (rest + bytes.toString('latin1')).split('\n');
+    // There may be keys in them. So there are in the text, which only the garbage collector can take away.
+    bytes.fill(0);
     rest = lines.pop() ?? '';
     for (const line of lines) {
       const answer = await conversation.handleLine(line);
@@ -198,13 +199,15 @@ export class Conversation {
 
 /** Resolves once the kernel has taken all of `text`. Rejects if the client is gone, or made gone, before. */
 async function send(connection: Socket, text: string): Promise<void> {
+  const bytes = Buffer.from(text, 'latin1');
   const deadline = setTimeout(() => connection.destroy(), ANSWER_TIMEOUT);
   try {
     await new Promise<void>((resolve, reject) => {
-      connection.write(text, (error) => (error ? reject(error) : resolve()));
+      connection.write(bytes, (error) => (error ? reject(error) : resolve()));
     });
   } finally {
     clearTimeout(deadline);
+    bytes.fill(0);
   }
 }
 
