@@ -1,25 +1,19 @@
-/** Stock `wg` and `wg-quick` against wireguard-ts. */
+/** Stock `wg` against wireguard-ts. */
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { statSync } from 'node:fs';
 import { after, before, describe, it } from 'node:test';
-import { end, Host, until, withFile } from './hosts.ts';
-import { startDevice, WIREGUARD_TS } from './tunnel.ts';
+import { end, Host, withFile } from './hosts.ts';
+import { generateKey, nextInterfaceName, publicKeyOf, startDevice } from './tunnel.ts';
+import { uapiPath } from './uapi-client.ts';
 
-const NAME = `wq${process.pid % 1_000_000}`;
-const SOCKET = `/var/run/wireguard/${NAME}.sock`;
-const key = (): string => execFileSync('wg', ['genkey'], { encoding: 'utf8' }).trim();
-const publicKeyOf = (privateKey: string): string =>
-  execFileSync('wg', ['pubkey'], { encoding: 'utf8', input: privateKey }).trim();
+const NAME = nextInterfaceName();
 
 describe('stock wg', () => {
   let host: Host;
   let child: Awaited<ReturnType<typeof startDevice>>;
-  const privateKey = key();
-  const [peer, secondPeer] = [publicKeyOf(key()), publicKeyOf(key())];
-  const presharedKey = key();
+  const privateKey = generateKey();
+  const [peer, secondPeer] = [publicKeyOf(generateKey()), publicKeyOf(generateKey())];
+  const presharedKey = generateKey('genpsk');
   const configuration = [
     '[Interface]',
     `PrivateKey = ${privateKey}`,
@@ -100,48 +94,6 @@ describe('stock wg', () => {
   });
 
   it('finds the socket readable by root alone', () => {
-    assert.equal(statSync(SOCKET).mode & 0o777, 0o600);
-  });
-});
-
-describe('wg-quick', () => {
-  let host: Host;
-  let folder: string;
-  let configuration: string;
-  const env = { WG_QUICK_USERSPACE_IMPLEMENTATION: WIREGUARD_TS };
-
-  before(async () => {
-    host = await Host.create('quick');
-    folder = mkdtempSync(join(tmpdir(), 'wiremesh-wg-quick-'));
-    configuration = join(folder, `${NAME}.conf`);
-    const lines = [
-      '[Interface]',
-      `PrivateKey = ${key()}`,
-      'Address = 10.99.0.1/24, fd00:99::1/64',
-      'MTU = 1380',
-      '[Peer]',
-      `PublicKey = ${publicKeyOf(key())}`,
-      'AllowedIPs = 10.99.0.0/24, 10.98.0.0/16',
-      'Endpoint = 192.0.2.7:51820',
-      '',
-    ];
-    writeFileSync(configuration, lines.join('\n'), { mode: 0o600 });
-  });
-  after(async () => {
-    rmSync(folder, { recursive: true });
-    await host.close();
-  });
-
-  it('brings an interface up with its addresses, MTU and routes, and takes it down without a trace', async () => {
-    await host.run(['wg-quick', 'up', configuration], { env });
-    const links = await host.ip('-o', 'link', 'show', NAME);
-    assert.match(links, /UP.* mtu 1380 /);
-    assert.match(await host.ip('-o', 'address', 'show', NAME), /10\.99\.0\.1\/24[\s\S]*fd00:99::1\/64/);
-    assert.match(await host.ip('route', 'show', 'dev', NAME), /10\.98\.0\.0\/16/);
-    assert.match(await host.run(['wg', 'show', NAME]), /allowed ips: 10\.99\.0\.0\/24, 10\.98\.0\.0\/16/);
-
-    await host.run(['wg-quick', 'down', configuration], { env });
-    await until('the socket is gone', async () => !existsSync(SOCKET));
-    assert.doesNotMatch(await host.ip('-o', 'link', 'show'), new RegExp(NAME));
+    assert.equal(statSync(uapiPath(NAME)).mode & 0o777, 0o600);
   });
 });
