@@ -5,6 +5,7 @@ import { sealTransportData, TRANSPORT_HEADER, type Device, type Keypair, type Pe
 import { DatagramTrain } from './datagram-train.ts';
 import type { PathCounters } from './path-counters.ts';
 import type { PeerAddresses } from './peer-addresses.ts';
+import { isOwnDatagram } from './routing-loop.ts';
 import type { Sockets } from './sockets.ts';
 import type { UnreachableAnswers } from './unreachable-answers.ts';
 
@@ -57,6 +58,10 @@ export class OutboundPath {
     if (peer === undefined || (keypair === undefined && peer.endpoint === undefined)) {
       this.#counters.noRoute++;
       this.#unreachable.answer(bytes, VIRTIO_HEADER_BYTES, packetLength, now);
+      return;
+    }
+    if (keypair !== undefined && isOwnDatagram(bytes, VIRTIO_HEADER_BYTES, packetLength, keypair.remoteIndex)) {
+      this.#counters.routingLoop++;
       return;
     }
     const segments = this.#segmenter.begin(bytes, VIRTIO_HEADER_BYTES, packetLength, this.#header);

@@ -4,6 +4,8 @@ export interface PathCounters {
   malformedOutbound: number;
   /** Packets whose destination is no peer's allowed IP. */
   noRoute: number;
+  /** Our own datagrams, which a route led back into their tunnel. */
+  routingLoop: number;
   keypairExhausted: number;
   /** Trains that the network refused. */
   sendErrors: number;
@@ -27,6 +29,7 @@ export function pathCounters(): PathCounters {
   return {
     malformedOutbound: 0,
     noRoute: 0,
+    routingLoop: 0,
     keypairExhausted: 0,
     sendErrors: 0,
     unauthenticated: 0,
