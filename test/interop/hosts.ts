@@ -11,13 +11,20 @@ import { promisify } from 'node:util';
 
 const execFileAsync = promisify(execFile);
 
+/** How a command ended, and all that it wrote. */
+export interface Outcome {
+  readonly exitCode: number;
+  readonly output: string;
+}
+
 /** A network namespace, and what was started in it. */
 export class Host {
+  static #created = 0;
   readonly name: string;
   readonly #children = new Set<ChildProcess>();
 
   static async create(label: string): Promise<Host> {
-    const host = new Host(`wmtest-${process.pid}-${label}`);
+    const host = new Host(`wmtest-${process.pid}-${Host.#created++}${label}`);
     await ip('netns', 'add', host.name);
     await host.ip('link', 'set', 'lo', 'up');
     return host;
@@ -47,6 +54,23 @@ export class Host {
     }
   }
 
+  /** Runs a command that may fail. */
+  async attempt(argv: readonly string[], options: { timeout?: number } = {}): Promise<Outcome> {
+    const child = execFileAsync('ip', ['netns', 'exec', this.name, ...argv], { timeout: options.timeout ?? 60_000 });
+    try {
+      const { stdout, stderr } = await child;
+      return { exitCode: 0, output: stdout + stderr };
+    } catch (error) {
+      const { code, stdout, stderr } = error as { code: number; stdout: string; stderr: string };
+      return { exitCode: code, output: stdout + stderr };
+    }
+  }
+
+  /** Gives `rules`, in the language of nft(8), to the namespace's firewall. */
+  async nft(rules: string): Promise<void> {
+    await withFile(rules, (file) => this.run(['nft', '-f', file]));
+  }
+
   /** Starts a command that runs on. It is ended with the host. */
   start(argv: readonly string[], env: NodeJS.ProcessEnv = {}): ChildProcess {
     const child = spawn('ip', ['netns', 'exec', this.name, ...argv], {
@@ -72,11 +96,18 @@ export async function end(child: ChildProcess, signal: NodeJS.Signals = 'SIGTERM
   await exited;
 }
 
+/** One end of a wire: the interface's name on that host. */
+export type WireEnd = readonly [host: Host, interfaceName: string];
+
+/** Joins two hosts by a veth pair, which is down at first. */
+export async function wire([a, nameOfA]: WireEnd, [b, nameOfB]: WireEnd): Promise<void> {
+  await ip('link', 'add', nameOfA, 'netns', a.name, 'type', 'veth', 'peer', 'name', nameOfB, 'netns', b.name);
+}
+
 /** Two hosts on one wire, `eth0` on both: 192.0.2.1 and .2, 2001:db8::1 and ::2. */
 export async function twoHosts(options: { mtu?: number } = {}): Promise<[Host, Host]> {
   const hosts: [Host, Host] = [await Host.create('a'), await Host.create('b')];
-  const [a, b] = hosts;
-  await ip('link', 'add', 'eth0', 'netns', a.name, 'type', 'veth', 'peer', 'name', 'eth0', 'netns', b.name);
+  await wire([hosts[0], 'eth0'], [hosts[1], 'eth0']);
   for (const [index, host] of hosts.entries()) {
     await host.ip('address', 'add', `192.0.2.${index + 1}/24`, 'dev', 'eth0');
     await host.ip('address', 'add', `2001:db8::${index + 1}/64`, 'dev', 'eth0', 'nodad');
