@@ -185,11 +185,15 @@ export class Device {
     if (refused !== undefined) return refused;
     const opened = openInitiation(this.#primitives, this.#local.keys, message);
     if ('drop' in opened) return opened.drop;
-    const peer = this.findPeer(opened.staticPublicKey);
-    if (peer === undefined) return 'unknown-peer';
-    const dropped = peer.handleInitiation(opened, from, now);
-    if (dropped === undefined) peer.rxBytes += datagram.length;
-    return dropped?.drop;
+    try {
+      const peer = this.findPeer(opened.staticPublicKey);
+      if (peer === undefined) return 'unknown-peer';
+      const dropped = peer.handleInitiation(opened, from, now);
+      if (dropped === undefined) peer.rxBytes += datagram.length;
+      return dropped?.drop;
+    } finally {
+      opened.transcript.wipe();
+    }
   }
 
   #takeResponse(datagram: Uint8Array, from: Endpoint, now: Millis): DropReason | undefined {

@@ -84,7 +84,10 @@ export function openInitiation(
   if (staticEphemeral === undefined) return ZERO_SHARED_SECRET;
   mixOnce(transcript, staticEphemeral);
   const staticPublicKey = transcript.open(message.static);
-  if (staticPublicKey === undefined) return NOT_AUTHENTIC;
+  if (staticPublicKey === undefined) {
+    transcript.wipe();
+    return NOT_AUTHENTIC;
+  }
   return { transcript, message, staticPublicKey };
 }
 

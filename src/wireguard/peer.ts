@@ -299,6 +299,7 @@ export class Peer {
     const fresh = { ephemeral: this.#newEphemeral(), localIndex, timestamp };
     const initiation = createInitiation(primitives, local, remote, fresh);
     if ('drop' in initiation) {
+      fresh.ephemeral.privateKey.fill(0);
       indices.remove(localIndex);
       return this.#abandonAttempt();
     }
