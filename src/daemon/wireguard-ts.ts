@@ -16,6 +16,9 @@ type Log = (level: 'error' | 'verbose', text: string) => void;
 /** What the daemonized process tells the one that started it, which then ends. */
 type Readiness = { readonly ready: true } | { readonly ready: false; readonly message: string };
 
+/** Variables that the daemonized process needs. */
+const INHERITED = ['PATH', 'LOG_LEVEL', 'NODE_OPTIONS', 'WIREGUARD_TS_TEST_TIMING'] as const;
+
 /** The largest MTU that fits 1,500 bytes of IPv6 underlay: 40 + 8 + 32 bytes go to IP, UDP and WireGuard. */
 const DEFAULT_MTU = 1420;
 
@@ -62,6 +65,8 @@ async function daemonize(script: string, name: string, keyLogFile: string | unde
   const keyLog = keyLogFile === undefined ? [] : ['--key-log', keyLogFile];
   const child = spawn(process.execPath, [...process.execArgv, script, '-f', ...keyLog, name], {
     cwd: '/',
+    // What the starter's environment holds besides is not for a process that lives on.
+    env: Object.fromEntries(INHERITED.map((variable) => [variable, process.env[variable]])),
     detached: true,
     stdio: ['ignore', output, output, 'ipc'],
   });
@@ -94,8 +99,12 @@ async function serve(name: string, keyLogFile: string | undefined): Promise<void
     log('verbose', `device started, transport encryption by ${device.aeadName}, UAPI on ${path}`);
     if (device.aeadReason !== undefined)
       log('error', `the slower transport encryption is in use: ${device.aeadReason}`);
+    // As other implementations do: without its socket nobody could end the process by the name of its interface.
+    const removed = new Promise<string>((resolve) => {
+      uapi.onRemoved = () => resolve('the UAPI socket was removed');
+    });
     tellStarter({ ready: true });
-    log('verbose', await ended);
+    log('verbose', await Promise.race([ended, removed]));
     await uapi.close();
   } finally {
     await device.close();

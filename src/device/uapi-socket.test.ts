@@ -179,6 +179,12 @@ describe('the UAPI socket', () => {
     assert.equal(existsSync(path), false);
   });
 
+  it('tells its owner when somebody deletes it', async () => {
+    const removed = new Promise<void>((resolve) => (uapi.onRemoved = resolve));
+    rmSync(path);
+    await removed;
+  });
+
   it('is not taken from a process that serves it', async () => {
     await assert.rejects(
       UapiSocket.listen(path, device, () => undefined),

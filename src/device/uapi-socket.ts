@@ -1,7 +1,8 @@
 import { constants } from 'node:os';
+import { existsSync, watch, type FSWatcher } from 'node:fs';
 import { chmod, mkdir, unlink } from 'node:fs/promises';
 import { createConnection, createServer, type Server, type Socket } from 'node:net';
-import { dirname } from 'node:path';
+import { basename, dirname } from 'node:path';
 import { WiremeshError } from '../error.ts';
 import { wipeSecrets, type DeviceChange, type DeviceState } from '../wireguard/index.ts';
 import { formatState, SetOperation, UapiSyntaxError, type ResolveZone } from './uapi.ts';
@@ -35,8 +36,11 @@ export class UapiInUseError extends WiremeshError {
 /** Serves `get=1` and `set=1` on a Unix socket, mode 0600: whoever may connect may read the private key. */
 export class UapiSocket {
   readonly path: string;
+  /** Somebody has deleted the socket: nobody can find the interface any more. */
+  onRemoved: () => void = () => {};
   readonly #server: Server;
   readonly #connections = new Set<Socket>();
+  #watcher: FSWatcher | undefined;
 
   /** @throws UapiInUseError if a living process serves `path`; what a dead one left is replaced */
   static async listen(path: string, device: ConfigurableDevice, resolveZone: ResolveZone): Promise<UapiSocket> {
@@ -48,6 +52,7 @@ export class UapiSocket {
     const socket = new UapiSocket(path, server);
     server.on('connection', (connection) => void socket.#serve(connection, new Conversation(device, resolveZone)));
     await socket.#bind();
+    socket.#watch();
     return socket;
   }
 
@@ -58,6 +63,7 @@ export class UapiSocket {
 
   /** Ends all conversations and removes the socket. */
   async close(): Promise<void> {
+    this.#watcher?.close();
     for (const connection of this.#connections) connection.destroy();
     await new Promise((resolve) => this.#server.close(resolve));
     await unlink(this.path).catch(() => {});
@@ -75,6 +81,14 @@ export class UapiSocket {
       process.umask(mask);
     }
     await chmod(this.path, 0o600);
+  }
+
+  #watch(): void {
+    this.#watcher = watch(dirname(this.path), (_event, name) => {
+      if (name === basename(this.path) && !existsSync(this.path)) this.onRemoved();
+    });
+    // The folder itself may go.
+    this.#watcher.on('error', () => this.onRemoved());
   }
 
   async #serve(connection: Socket, conversation: Conversation): Promise<void> {
