@@ -20,7 +20,9 @@ const destinationOf = (allowedIps: AllowedIps<string>, text: string) =>
 /** The obvious way, as an oracle. */
 class NaiveAllowedIps {
   readonly #entries = new Map<string, { prefix: Prefix; owner: string }>();
+  /** A prefix that is given again is the last. */
   add(prefix: Prefix, owner: string): void {
+    this.#entries.delete(formatPrefix(prefix));
     this.#entries.set(formatPrefix(prefix), { prefix, owner });
   }
   remove(prefix: Prefix, owner: string): void {
@@ -28,6 +30,9 @@ class NaiveAllowedIps {
   }
   removeAll(owner: string): void {
     for (const [key, entry] of this.#entries) if (entry.owner === owner) this.#entries.delete(key);
+  }
+  ownerOf(prefix: Prefix): string | undefined {
+    return this.#entries.get(formatPrefix(prefix))?.owner;
   }
   lookup(address: IpAddress): string | undefined {
     for (let length = address.bytes.length * 8; length >= 0; length--) {
@@ -99,8 +104,8 @@ describe('allowed IPs (whitepaper §2)', () => {
   it('list the prefixes of a peer in the order in which they came', () => {
     const allowedIps = new AllowedIps<string>();
     const texts = ['fd00::/8', '10.0.0.0/8', '0.0.0.0/0', '::/0', '192.0.2.1/32'];
-    for (const text of texts) allowedIps.add(prefix(text), 'a');
-    assert.deepEqual(allowedIps.list('a').map(formatPrefix), texts);
+    for (const text of ['192.0.2.1/32', ...texts]) allowedIps.add(prefix(text), 'a');
+    assert.deepEqual(allowedIps.list('a').map(formatPrefix), texts, 'one that is given again is the last');
   });
 
   it('agree with a map of all prefixes, whatever is added and removed', () => {
@@ -127,10 +132,56 @@ describe('allowed IPs (whitepaper §2)', () => {
           assert.equal(allowedIps.lookupDestination(packet(address), 1), naive.lookup(address));
         }
         for (const owner of ['a', 'b', 'c']) {
-          assert.deepEqual(allowedIps.list(owner).map(formatPrefix).sort(), naive.list(owner).sort());
+          assert.deepEqual(allowedIps.list(owner).map(formatPrefix), naive.list(owner));
         }
       }),
       { numRuns: 500 },
     );
   });
+
+  it('agree with a map of all prefixes at 100,000 of them, while they move and go', () => {
+    const random = randomSequence(1);
+    const [allowedIps, naive] = [new AllowedIps<string>(), new NaiveAllowedIps()];
+    const owner = (): string => `owner ${random(1000)}`;
+    // The first bytes are few, so that prefixes lie within each other at every depth.
+    const someAddress = (): IpAddress => {
+      const bytes = Uint8Array.from({ length: random(2) === 0 ? 4 : 16 }, (_, i) => (i < 2 ? random(4) : random(256)));
+      return addressFromBytes(bytes);
+    };
+    const known: Prefix[] = [];
+    for (let i = 0; i < 100_000; i++) {
+      const address = someAddress();
+      known.push(prefixOf(address, address.bytes.length * 4 + random(address.bytes.length * 4 + 1)));
+      const to = owner();
+      for (const each of [allowedIps, naive]) each.add(known[i], to);
+    }
+    const assertSame = (): void => {
+      for (let i = 0; i < 3000; i++) {
+        const address = random(3) === 0 ? someAddress() : known[random(known.length)].address;
+        assert.equal(allowedIps.lookupDestination(packet(address), 1), naive.lookup(address));
+      }
+      for (let i = 0; i < 20; i++) {
+        const of = owner();
+        assert.deepEqual(allowedIps.list(of).map(formatPrefix), naive.list(of));
+      }
+    };
+    assertSame();
+    for (let i = 0; i < 100_000; i++) {
+      const [prefix, to, kind] = [known[random(known.length)], owner(), random(3) === 0 ? 'remove' : 'add'] as const;
+      const from = kind === 'remove' ? (naive.ownerOf(prefix) ?? to) : to;
+      for (const each of [allowedIps, naive]) each[kind](prefix, from);
+    }
+    assertSame();
+    for (let i = 0; i < 10; i++) for (const each of [allowedIps, naive]) each.removeAll(`owner ${i}`);
+    assertSame();
+  });
 });
+
+/** Numbers below a bound, the same in every run: a linear congruential generator. */
+function randomSequence(seed: number): (bound: number) => number {
+  let state = seed;
+  return (bound) => {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
+    return Math.floor((state / 2 ** 32) * bound);
+  };
+}
