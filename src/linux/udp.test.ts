@@ -224,6 +224,39 @@ describe('a train whose datagrams are larger than the MTU of the path', () => {
   }
 });
 
+describe('a host of several addresses', () => {
+  const namespace = 'wmlinux-udp-source';
+
+  it('sends from the one that it is told, whatever else it said before', async () => {
+    await createNamespace(namespace);
+    const local = parseAddress('fd00::1:2');
+    assert.ok(local);
+    await runIpBatch([setUp('lo'), addAddress('lo', local, 128)], { namespace });
+    const [a, b] = inNamespace(namespacePath(namespace), () => [openUdpSocket(6, 0), openUdpSocket(6, 0)]);
+    const to = addressOf(b);
+    const received = new NativeBuffer(100);
+    // Control messages of other lengths lie one behind the other in memory that is used again.
+    for (const trafficClass of [0, 0x88, 0]) {
+      for (const bytes of [100, 30]) {
+        to.setLocal(local.bytes, 16);
+        a.sendTrafficClass = trafficClass;
+        assert.equal(a.send(filled(100), 0, 100, bytes, to), 0);
+        for (let left = 100; left > 0;) {
+          const length = b.receive(received);
+          assert.notEqual(length, 0);
+          left -= length;
+          assert.deepEqual(b.source.ipAddress, local.bytes);
+          assert.equal(b.trafficClass, trafficClass);
+        }
+        assert.equal(to.localLength, 16, 'it is not forgotten');
+      }
+    }
+    a.close();
+    b.close();
+    await deleteNamespace(namespace);
+  });
+});
+
 describe('a multicast group', () => {
   it('is joined on one interface, twice without harm, and left', async () => {
     await createNamespace('wmlinux-udp');

@@ -362,7 +362,9 @@ class LinuxUdpSocket implements UdpSocket {
   #addControl(level: number, type: number, length: number): number {
     const { view } = this.#outgoing.control;
     const at = this.#controlEnd;
+    // The length is of 64 bits, and of the message sent before other things may lie there.
     view.setUint32(at + CMSGHDR.length, CMSGHDR.contents + length, true);
+    view.setUint32(at + CMSGHDR.length + 4, 0, true);
     view.setInt32(at + CMSGHDR.level, level, true);
     view.setInt32(at + CMSGHDR.type, type, true);
     this.#controlEnd = at + ((CMSGHDR.contents + length + 7) & ~7);
