@@ -1,3 +1,5 @@
+import { Shortcut, SHORTCUT_BITS } from './trie-shortcut.ts';
+
 /**
  * A binary trie of the prefixes of one address family, compressed to the nodes where it forks or where a prefix ends.
  * All nodes lie in one Int32Array, each in one cache line; a node is named by where it begins. Node 0 is the root, the
@@ -11,6 +13,11 @@ const OWNED = 0x100;
 const LENGTH = 0xff;
 const NONE = -1;
 
+/** Nodes from which on a shortcut is worth its half megabyte. */
+const MANY_NODES = 4096;
+/** Lookups without a change between them that pay for making a shortcut: about 5 ms, so 0.1 µs each. */
+const LOOKUPS_FOR_SHORTCUT = 50_000;
+
 /** Addresses are handed in as words, in an array that is as long or longer. `undefined` cannot be an owner. */
 export class PrefixTrie<Owner> {
   readonly #words: 1 | 4;
@@ -21,6 +28,8 @@ export class PrefixTrie<Owner> {
   readonly #free: number[] = [];
   /** The last node with an owner that the last walk passed. */
   #best = 0;
+  #shortcut: Shortcut | undefined;
+  #lookupsSinceChange = 0;
 
   constructor(words: 1 | 4) {
     this.#words = words;
@@ -33,7 +42,7 @@ export class PrefixTrie<Owner> {
   lookup(address: Int32Array): Owner | undefined {
     // Down to the end as if every node on the way covered the address: that is quick, because only the bits at which
     // the trie forks are looked at, and right if the last node with an owner does cover it.
-    const end = this.#walk(address, this.#words * 32);
+    const end = this.#walkToEnd(address);
     const common = this.#commonBits(end, address, this.#length(end));
     if (this.#length(this.#best) > common) this.#walk(address, common);
     return this.owner(this.#best);
@@ -60,6 +69,7 @@ export class PrefixTrie<Owner> {
   /** Makes `owner` the owner of a prefix. @returns its node, which stays the same until the prefix is deleted */
   set(address: Int32Array, length: number, owner: Owner): number {
     const node = this.#nodeFor(address, length);
+    this.#forgetShortcut();
     this.#nodes[node + META] = length | OWNED;
     this.#owners[node >>> 2] = owner;
     return node;
@@ -68,18 +78,57 @@ export class PrefixTrie<Owner> {
   /** Deletes a prefix that has an owner. */
   delete(address: Int32Array, length: number): void {
     const { node, parent, grandparent } = this.#descend(address, length);
+    this.#forgetShortcut();
     this.#nodes[node + META] = length;
     this.#owners[node >>> 2] = undefined;
     this.#splice(node, parent);
     this.#splice(parent, grandparent);
   }
 
-  /** Follows the bits of `address` down to prefixes of `limit` bits. @returns the last node; sets `#best` on the way */
-  #walk(address: Int32Array, limit: number): number {
+  #walkToEnd(address: Int32Array): number {
+    const limit = this.#words * 32;
+    const shortcut = this.#shortcut;
+    if (shortcut !== undefined) {
+      const at = 2 * shortcut.slotOf(address);
+      return this.#walk(address, limit, shortcut.walks[at], shortcut.walks[at + 1]);
+    }
+    this.#lookupsSinceChange++;
+    if (this.#lookupsSinceChange > LOOKUPS_FOR_SHORTCUT) this.#makeShortcut();
+    return this.#walk(address, limit);
+  }
+
+  /** For when there are many prefixes, which change seldom: where the first 16 bits that differ lead to. */
+  #makeShortcut(): void {
+    this.#lookupsSinceChange = 0;
+    if (this.#used / this.#stride < MANY_NODES) return;
+    const [first, second] = [this.#nodes[CHILDREN], this.#nodes[CHILDREN + 1]];
+    // What all prefixes have in common tells nothing apart.
+    const top = first === 0 || second === 0 ? first + second : 0;
+    const shortcut = new Shortcut(Math.min(this.#length(top), this.#words * 32 - SHORTCUT_BITS));
+    const address = new Int32Array(4);
+    address.set(this.#key(top));
+    for (let slot = 0; slot < 1 << SHORTCUT_BITS; slot++) {
+      shortcut.writeSlot(slot, address);
+      shortcut.walks[2 * slot] = this.#walk(address, shortcut.offset + SHORTCUT_BITS);
+      shortcut.walks[2 * slot + 1] = this.#best;
+    }
+    this.#shortcut = shortcut;
+  }
+
+  #forgetShortcut(): void {
+    this.#shortcut = undefined;
+    this.#lookupsSinceChange = 0;
+  }
+
+  /**
+   * Follows the bits of `address` down to prefixes of `limit` bits, from `start`, whose last node with an owner above is
+   * `best`. @returns the last node; sets `#best` on the way
+   */
+  #walk(address: Int32Array, limit: number, start = 0, bestAbove = 0): number {
     const nodes = this.#nodes;
-    let node = 0;
-    let best = 0;
-    for (let next = 0; ;) {
+    let node = start;
+    let best = bestAbove;
+    for (let next = start; ;) {
       const meta = nodes[next + META];
       const length = meta & LENGTH;
       if (length > limit) break;
