@@ -3,12 +3,14 @@ import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { after, before, describe, it } from 'node:test';
-import { twoHosts, withFile, type Host } from './hosts.ts';
-import { openTunnel, removePeer, setPeer, shown, tearDown, type TunnelEnd } from './tunnel.ts';
+import { twoHosts, until, withFile, type Host } from './hosts.ts';
+import { latestHandshake, openTunnel, removePeer, setPeer, shown, tearDown, type TunnelEnd } from './tunnel.ts';
 import { iperf3, ping } from './traffic.ts';
 
 /** Seconds of TCP that the changes are made under. */
 const SECONDS = 6;
+/** In seconds. What makes the changes are processes, too, that share the machine with the tunnel. */
+const LONGEST_STALL = 2;
 
 describe('under traffic', () => {
   let hosts: [Host, Host];
@@ -26,11 +28,14 @@ describe('under traffic', () => {
   after(() => tearDown(hosts, ends));
 
   /** Calls `change` again and again while TCP runs from our side. @returns how often */
-  async function whileTcpRuns(change: () => Promise<void>, longestStall: number): Promise<number> {
+  async function whileTcpRuns(change: () => Promise<void>): Promise<number> {
     let isRunning = true;
+    const before = await sentBytes();
     const transfer = iperf3(ours.host, theirs.host, theirs.address4, { seconds: SECONDS }).finally(
       () => (isRunning = false),
     );
+    // To a peer that is not there no connection is opened, but an open one outlives its absence.
+    await until('data flow', async () => (await sentBytes()) - before > 1_000_000);
     let changes = 0;
     while (isRunning) {
       await change();
@@ -38,8 +43,12 @@ describe('under traffic', () => {
     }
     const result = await transfer;
     assert.ok(result.receivedBytes > 1_000_000, `${result.receivedBytes} bytes`);
-    assert.ok(result.longestStall <= longestStall, `nothing moved for ${result.longestStall} s`);
+    assert.ok(result.longestStall <= LONGEST_STALL, `nothing moved for ${result.longestStall} s`);
     return changes;
+  }
+
+  async function sentBytes(): Promise<number> {
+    return Number((await shown(ours, 'transfer')).get(theirs.publicKey)?.split('\t')[1]);
   }
 
   it('thousands of prefixes move from peer to peer and back', async () => {
@@ -50,7 +59,7 @@ describe('under traffic', () => {
     const changes = await whileTcpRuns(async () => {
       await setPeer(ours, owner, { allowedIps: prefixes });
       [owner, other] = [other, owner];
-    }, 1);
+    });
     assert.ok(changes >= 4, `${changes} times`);
     const allowedIps = await shown(ours, 'allowed-ips');
     assert.deepEqual(allowedIps.get(other.publicKey)?.split(' ').sort(), [...prefixes].sort());
@@ -72,28 +81,35 @@ describe('under traffic', () => {
           '[Peer]',
           `PublicKey = ${publicKey}`,
           `AllowedIPs = 10.129.0.${i}/32`,
-          `Endpoint = ${theirs.endpoint4}`,
+          // Nobody listens there: on the peer's port they would use up what it grants handshakes from our address.
+          'Endpoint = 192.0.2.2:9',
           'PersistentKeepalive = 1',
         ].join('\n'),
       );
       await withFile(`${sections.join('\n')}\n`, (file) => ours.host.run(['wg', 'addconf', ours.interfaceName, file]));
       const removal = strangers.flatMap(({ publicKey }) => ['peer', publicKey, 'remove']);
       await ours.host.run(['wg', 'set', ours.interfaceName, ...removal]);
-    }, 1);
+    });
     assert.ok(changes >= 4, `${changes} times`);
     assert.deepEqual([...(await shown(ours, 'endpoints')).keys()], [theirs.publicKey]);
     const grown = residentBytes(ours) - before;
     assert.ok(grown < 100e6, `the process grew by ${grown} bytes`);
   });
 
-  it('the very peer that carries it is removed and added again', async () => {
-    await whileTcpRuns(async () => {
+  it('the very peer that carries it is removed and added again, and missed no longer than it is away', async () => {
+    const count = 300;
+    const pings = ping(ours.host, theirs.address4, { count, interval: 0.02 });
+    const rounds = 8;
+    for (let round = 0; round < rounds; round++) {
       await removePeer(ours, theirs.publicKey);
       await setPeer(ours, theirs, { endpoint: theirs.endpoint4 });
-      // Long enough for a handshake and for some data to flow.
+      // Its handshake is over with the next ping: a fresh peer need not wait for REKEY_TIMEOUT.
+      await until('there is a session', async () => (await latestHandshake(ours)) > 0, 2000);
       await new Promise((resolve) => setTimeout(resolve, 500));
-    }, 3);
-    assert.equal(await ping(ours.host, theirs.address4), 5);
+    }
+    const answered = await pings;
+    // Between the two commands lies the start of a process: some 20 ms here, and a busy machine may take ten times that.
+    assert.ok(answered > count - rounds * 12, `${answered} of ${count}`);
     assert.equal(await ping(theirs.host, ours.address6), 5);
   });
 });

@@ -212,8 +212,9 @@ describe('a tunnel between wireguard-ts and wireguard-go', () => {
 });
 
 describe('a rekeying under load', () => {
-  it('that wireguard-ts begins halts TCP for no second', async () => {
+  it('that wireguard-ts begins halts TCP for no second', async (t) => {
     const hosts = await twoHosts();
+    t.after(() => tearDown(hosts));
     const env = { WIREGUARD_TS_TEST_TIMING: 'rekeyAfterTime=2000' };
     const ends = await openTunnel(hosts, { implementations: IMPLEMENTATIONS, env });
     const [ours, theirs] = ends;
@@ -223,7 +224,6 @@ describe('a rekeying under load', () => {
     await until('a second handshake is complete', async () => (await latestHandshake(ours)) > first);
     assert.equal(await pings, 60, 'no ping is lost meanwhile');
     for (const reverse of [false, true]) await rekeysUnderLoad(ends, { seconds: 12, reverse });
-    await tearDown(hosts, ends);
   });
 
   it('that wireguard-go begins halts TCP for no second', async () => {
