@@ -1,6 +1,62 @@
-/** `npm run bench -- throughput`: measures against peers in the same run, and prints ratios. Needs root. */
+/** `npm run bench -- MEASURE`: measures against peers in the same run, and prints ratios. Needs root. */
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { Command, InvalidArgumentError } from 'commander';
-import { formatComparison, compareThroughput } from './throughput.ts';
+import { machineUnderTest, QUIET_LOAD } from './machine.ts';
+import { judge, type Figure, type Measure } from './measure.ts';
+import { allowedIps } from './measures/allowed-ips.ts';
+import { cpuPerGigabit } from './measures/cpu-per-gigabit.ts';
+import { handshakes } from './measures/handshakes.ts';
+import { idlePeers } from './measures/idle-peers.ts';
+import { latency } from './measures/latency.ts';
+import { memory } from './measures/memory.ts';
+import { packetBudget } from './measures/packet-budget.ts';
+import { peers } from './measures/peers.ts';
+import { start } from './measures/start.ts';
+import { packetSizes, tcpMeasures } from './measures/tcp.ts';
+import { udpMeasures } from './measures/udp.ts';
+import { formatReport, type Report } from './table.ts';
+import { closeAllHosts } from './tunnels.ts';
+
+const MEASURES: readonly Measure[] = [
+  ...tcpMeasures,
+  ...udpMeasures,
+  latency,
+  cpuPerGigabit,
+  peers,
+  idlePeers,
+  allowedIps,
+  handshakes,
+  start,
+  memory,
+  packetSizes,
+  packetBudget,
+];
+const RESULTS = new URL('../../bench/results/', import.meta.url);
+const QUICK = { rounds: 1, seconds: 1 };
+
+interface Flags {
+  readonly rounds: number;
+  readonly seconds: number;
+  readonly quick?: true;
+  readonly json?: true;
+}
+
+async function run(measures: readonly Measure[], { quick, json, ...given }: Flags): Promise<Report> {
+  const { rounds, seconds } = quick ? QUICK : given;
+  const machine = machineUnderTest();
+  if (machine.loadBefore > QUIET_LOAD) tell(`the load of this machine is ${machine.loadBefore.toFixed(2)}: wait`);
+  const figures: Figure[] = [];
+  for (const { name, run } of measures) {
+    figures.push(...(await run({ rounds, seconds, onRound: (line) => tell(`${name}: ${line}`) })));
+  }
+  const report = { machine, rounds, seconds, figures: figures.map(judge) };
+  process.stdout.write(json ? `${JSON.stringify(report, undefined, 2)}\n` : formatReport(report));
+  return report;
+}
+
+function tell(line: string): void {
+  process.stderr.write(`${line}\n`);
+}
 
 function atLeastOne(text: string): number {
   const value = Number(text);
@@ -8,19 +64,32 @@ function atLeastOne(text: string): number {
   return value;
 }
 
-const program = new Command('bench').description('Benchmarks that print ratios against peers of the same run.');
-program
-  .command('throughput')
-  .description('TCP, one flow, between two namespaces: wireguard-ts and wireguard-go in turn')
-  .option('--rounds <n>', 'rounds of each', atLeastOne, 5)
-  .option('--seconds <n>', 'length of a round', atLeastOne, 5)
-  .option('--json', 'print JSON')
-  .action(async ({ rounds, seconds, json }: { rounds: number; seconds: number; json?: true }) => {
-    const comparison = await compareThroughput({
-      rounds,
-      seconds,
-      onRound: (line) => process.stderr.write(`${line}\n`),
-    });
-    process.stdout.write(json ? `${JSON.stringify(comparison, undefined, 2)}\n` : formatComparison(comparison));
+function addCommand(name: string, description: string, action: (flags: Flags) => Promise<void>): void {
+  program
+    .command(name)
+    .description(description)
+    .option('--rounds <n>', 'rounds of each side', atLeastOne, 5)
+    .option('--seconds <n>', 'length of one measurement', atLeastOne, 5)
+    .option('--quick', 'one short round, to try the benchmark itself')
+    .option('--json', 'print JSON')
+    .action(action);
+}
+
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.once(signal, () => {
+    // What is being measured fails when its processes end: that is nothing to be told.
+    process.on('unhandledRejection', () => undefined);
+    void closeAllHosts().finally(() => process.exit(130));
   });
+}
+
+const program = new Command('bench').description('Benchmarks that print ratios against peers of the same run.');
+for (const measure of MEASURES) {
+  addCommand(measure.name, measure.description, async (flags) => void (await run([measure], flags)));
+}
+addCommand('all', 'all of them, into bench/results/latest.json', async (flags) => {
+  const report = await run(MEASURES, flags);
+  mkdirSync(RESULTS, { recursive: true });
+  writeFileSync(new URL('latest.json', RESULTS), `${JSON.stringify(report, undefined, 2)}\n`);
+});
 await program.parseAsync();

@@ -1,0 +1,78 @@
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+import { withFile, type Host } from '../../test/interop/hosts.ts';
+import { closeEnd, nextInterfaceName, startEnd, type TunnelEnd } from '../../test/interop/tunnel.ts';
+import { runFlows } from '../flows.ts';
+import { ratioAtLeast, type BenchOptions, type Figure, type Measure } from '../measure.ts';
+import { withHosts, type Hosts } from '../tunnels.ts';
+
+const PEER_FARM = fileURLToPath(new URL('../peer-farm.js', import.meta.url));
+const COUNTS = [1, 4, 16, 64];
+const FIRST_PORT = 5300;
+
+/** A peer of the farm, as it tells about itself. */
+export interface FarmPeer {
+  readonly publicKey: string;
+  readonly address: string;
+}
+
+export const peers: Measure = {
+  name: 'peers',
+  description: `a hub and ${COUNTS.join(', ')} peers, a TCP flow from each at once: throughput in all`,
+  run: (options) =>
+    withHosts({}, async (hosts) => {
+      const measured = COUNTS.map((): number[] => []);
+      for (let round = 1; round <= options.rounds; round++) {
+        for (const [i, count] of COUNTS.entries()) {
+          const bitsPerSecond = await measure(hosts, count, options);
+          measured[i].push(bitsPerSecond / 1e9);
+          options.onRound(`round ${round}: ${count} peers ${(bitsPerSecond / 1e9).toFixed(2)} Gbit/s`);
+        }
+      }
+      return COUNTS.map((count, i) => figure(count, measured[i], measured[0]));
+    }),
+};
+
+function figure(count: number, ours: readonly number[], alone: readonly number[]): Figure {
+  const plain = { name: `peers-${count}`, unit: 'Gbit/s', ours, at: count };
+  if (count === 1) return plain;
+  const peer = { name: 'ours with 1 peer', values: alone };
+  return count === COUNTS.at(-1) ? { ...plain, peer, goal: ratioAtLeast(0.7) } : { ...plain, peer };
+}
+
+/** All other ends are threads of one process, each a whole device: as many processes would measure the memory bus. */
+async function measure([hubHost, farmHost]: Hosts, count: number, { seconds }: BenchOptions): Promise<number> {
+  const hub = await startEnd(hubHost, { implementation: 'wireguard-ts', index: 1 });
+  const argv = [PEER_FARM, String(count), nextInterfaceName(), hub.publicKey, hub.endpoint4, hub.address4];
+  const farm = farmHost.start([process.execPath, ...argv]);
+  try {
+    let output = '';
+    farm.stderr?.pipe(process.stderr);
+    for await (const chunk of farm.stdout!) {
+      output += String(chunk);
+      if (output.endsWith('\n')) break;
+    }
+    const known = JSON.parse(output) as FarmPeer[];
+    await admit(hub, known);
+    const flows = known.map(({ address }, i) =>
+      runFlows(farmHost, hubHost, hub.address4, { seconds, from: address, port: FIRST_PORT + i, warmUp: 2 }),
+    );
+    return (await Promise.all(flows)).reduce((sum, { bitsPerSecond }) => sum + bitsPerSecond, 0);
+  } finally {
+    const exited = once(farm, 'exit');
+    if (farm.exitCode === null && farm.kill()) await exited;
+    await closeEnd(hub);
+  }
+}
+
+async function admit({ host, interfaceName }: TunnelEnd, known: readonly FarmPeer[]): Promise<void> {
+  const sections = known.map(
+    ({ publicKey, address }) => `[Peer]\nPublicKey = ${publicKey}\nAllowedIPs = ${address}/32\n`,
+  );
+  await withFile(sections.join(''), (file) => host.run(['wg', 'addconf', interfaceName, file]));
+  await addRoute(host, interfaceName);
+}
+
+async function addRoute(host: Host, interfaceName: string): Promise<void> {
+  await host.ip('route', 'add', '10.78.0.0/16', 'dev', interfaceName);
+}
