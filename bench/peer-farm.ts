@@ -1,43 +1,123 @@
 /**
  * Many peers of one hub, as a program in a namespace of their own: `node peer-farm.js COUNT NAME HUB-KEY HUB-ENDPOINT
- * HUB-ADDRESS`. Each is a device with a thread and a TUN interface; what is sent from its address goes through it.
+ * HUB-ADDRESS`. Each is a whole device with its own TUN interface, sockets and data path; one thread runs them all, so
+ * that it is compiled once and not once a peer. What is sent from a peer's address goes through its interface.
  * Prints keys and addresses as JSON when all are up, and runs until it is ended.
  */
-import { nodePrimitives } from '../src/crypto/node.ts';
 import { chooseAead } from '../src/crypto/aead.ts';
-import { RunningDevice } from '../src/device/index.ts';
+import { nodePrimitives } from '../src/crypto/node.ts';
+import { InboundPath } from '../src/device/inbound-path.ts';
+import { OutboundPath } from '../src/device/outbound-path.ts';
+import { pathCounters } from '../src/device/path-counters.ts';
+import { PeerAddresses } from '../src/device/peer-addresses.ts';
+import { Sockets } from '../src/device/sockets.ts';
+import { TunWriter } from '../src/device/tun-writer.ts';
+import { UnreachableAnswers } from '../src/device/unreachable-answers.ts';
 import { parseEndpoint, parsePrefix } from '../src/inet/index.ts';
-import { runIpBatch } from '../src/linux/index.ts';
+import { Epoll, NativeBuffer, openTun, runIpBatch, SocketAddress, type Tun } from '../src/linux/index.ts';
+import { millis, type Millis } from '../src/machine/index.ts';
+import { Device } from '../src/wireguard/index.ts';
 import type { FarmPeer } from './measures/peers.ts';
 
 const MTU = 1420;
 const FIRST_TABLE = 1000;
+/** As in src/device/event-loop.ts. */
+const BUDGET = 16;
+const LONGEST_WAIT = 1000;
 
 const [count, name, hubKey, hubEndpoint, hubAddress] = process.argv.slice(2);
-const { randomBytes, publicKey } = nodePrimitives(chooseAead().aead);
+const primitives = nodePrimitives(chooseAead().aead);
 const hub = {
   publicKey: new Uint8Array(Buffer.from(hubKey, 'base64')),
   endpoint: parseEndpoint(hubEndpoint)!,
   allowedIps: [{ prefix: parsePrefix(hubAddress)! }],
 };
+const clock = (): Millis => millis(performance.now());
+const datagram = new NativeBuffer(65_536);
+const to = new SocketAddress();
 
-async function startPeer(index: number): Promise<FarmPeer> {
-  const privateKey = randomBytes(32);
-  const address = `10.78.${index >> 8}.${index & 255}`;
-  const { interfaceName } = await RunningDevice.start({ name: `${name}p${index}`, mtu: MTU }).then(async (device) => {
-    await device.configure({ privateKey, listenPort: 0, peers: [hub] });
-    return device;
-  });
-  const table = FIRST_TABLE + index;
-  await runIpBatch([
-    `link set ${interfaceName} mtu ${MTU} up`,
-    `address add ${address}/32 dev ${interfaceName}`,
-    `route add ${hubAddress} dev ${interfaceName} table ${table}`,
-    `rule add from ${address} lookup ${table}`,
-  ]);
-  return { publicKey: Buffer.from(publicKey(privateKey)).toString('base64'), address };
+class FarmDevice {
+  readonly tun: Tun;
+  readonly sockets = new Sockets();
+  readonly #device = new Device({ primitives, unixTime: () => millis(Date.now()) });
+  readonly #outbound: OutboundPath;
+  readonly #inbound: InboundPath;
+
+  constructor(interfaceName: string, privateKey: Uint8Array) {
+    this.tun = openTun(interfaceName);
+    this.sockets.bind(0);
+    const counters = pathCounters();
+    const writer = new TunWriter(this.tun, counters);
+    const unreachable = new UnreachableAnswers(writer);
+    const addresses = new PeerAddresses();
+    const shared = { tun: this.tun, device: this.#device, sockets: this.sockets, addresses, counters };
+    this.#outbound = new OutboundPath({ ...shared, unreachable });
+    this.#inbound = new InboundPath({ ...shared, writer, toControl: () => undefined });
+    this.#device.configure({ privateKey, peers: [hub] }, clock());
+  }
+
+  handlePackets(now: Millis): void {
+    this.#outbound.drain(BUDGET, now);
+    this.#drainOutput();
+  }
+
+  handleDatagrams(now: Millis): void {
+    this.#inbound.drain(this.sockets.open[0], BUDGET, now);
+    this.#drainOutput();
+  }
+
+  handleTimeout(now: Millis): void {
+    this.#device.handleTimeout(now);
+    this.#drainOutput();
+  }
+
+  #drainOutput(): void {
+    for (let output = this.#device.poll(); output !== undefined; output = this.#device.poll()) {
+      if (output.kind !== 'send') continue;
+      datagram.bytes.set(output.datagram);
+      to.fromEndpoint(output.to);
+      this.sockets.send(datagram, output.datagram.length, output.datagram.length, to);
+    }
+  }
 }
 
-const peers: FarmPeer[] = [];
-for (let index = 1; index <= Number(count); index++) peers.push(await startPeer(index));
-process.stdout.write(`${JSON.stringify(peers)}\n`);
+async function startDevice(index: number): Promise<[FarmDevice, FarmPeer]> {
+  const privateKey = primitives.randomBytes(32);
+  const device = new FarmDevice(`${name}p${index}`, privateKey);
+  const address = `10.78.${index >> 8}.${index & 255}`;
+  const table = FIRST_TABLE + index;
+  await runIpBatch([
+    `link set ${device.tun.name} mtu ${MTU} up`,
+    `address add ${address}/32 dev ${device.tun.name}`,
+    `route add ${hubAddress} dev ${device.tun.name} table ${table}`,
+    `rule add from ${address} lookup ${table}`,
+  ]);
+  return [device, { publicKey: Buffer.from(primitives.publicKey(privateKey)).toString('base64'), address }];
+}
+
+/** Runs for ever. The TUN device and the IPv4 socket of the device at `i` have the keys 2 i and 2 i + 1. */
+function run(devices: readonly FarmDevice[]): never {
+  const epoll = new Epoll();
+  devices.forEach(({ tun, sockets }, i) => {
+    epoll.add(tun.fd, 2 * i);
+    epoll.add(sockets.open[0].fd, 2 * i + 1);
+  });
+  let timersAt = 0;
+  for (;;) {
+    const ready = epoll.wait(LONGEST_WAIT);
+    const now = clock();
+    for (let i = 0; i < ready; i++) {
+      const key = epoll.key(i);
+      if (key % 2 === 0) devices[key / 2].handlePackets(now);
+      else devices[(key - 1) / 2].handleDatagrams(now);
+    }
+    if (now < timersAt) continue;
+    timersAt = now + LONGEST_WAIT;
+    for (const device of devices) device.handleTimeout(now);
+  }
+}
+
+const started: [FarmDevice, FarmPeer][] = [];
+for (let index = 1; index <= Number(count); index++) started.push(await startDevice(index));
+process.stdout.write(`${JSON.stringify(started.map(([, peer]) => peer))}\n`);
+run(started.map(([device]) => device));

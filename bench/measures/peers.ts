@@ -40,7 +40,7 @@ function figure(count: number, ours: readonly number[], alone: readonly number[]
   return count === COUNTS.at(-1) ? { ...plain, peer, goal: ratioAtLeast(0.7) } : { ...plain, peer };
 }
 
-/** All other ends are threads of one process, each a whole device: as many processes would measure the memory bus. */
+/** All other ends are devices of one process: as many processes would measure how two cores share them out. */
 async function measure([hubHost, farmHost]: Hosts, count: number, { seconds }: BenchOptions): Promise<number> {
   const hub = await startEnd(hubHost, { implementation: 'wireguard-ts', index: 1 });
   const argv = [PEER_FARM, String(count), nextInterfaceName(), hub.publicKey, hub.endpoint4, hub.address4];
