@@ -11,7 +11,8 @@ export function quantile(values: readonly number[], part: number): number {
   return below + (above - below) * (place - Math.floor(place));
 }
 
-/** Largest less smallest, as a part of the median. */
+/** Largest less smallest, as a part of the median; 0 where all are the same. */
 export function spread(values: readonly number[]): number {
-  return (Math.max(...values) - Math.min(...values)) / median(values);
+  const width = Math.max(...values) - Math.min(...values);
+  return width === 0 ? 0 : width / median(values);
 }

@@ -1,7 +1,7 @@
 /** A thread of measures/udp.ts: counts the datagrams that come in, each number once. */
 import { parentPort, workerData } from 'node:worker_threads';
 import { Epoll, inNamespace, NativeBuffer, openUdpSocket } from '../src/linux/index.ts';
-import { SHARED, type UdpRun } from './measures/udp.ts';
+import { SHARED, type UdpRun } from './udp-run.ts';
 
 /** More than can be sent in one run. */
 const HIGHEST_NUMBER = 1 << 26;

@@ -2,7 +2,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { endpointOf, parseAddress, type IpAddress } from '../src/inet/index.ts';
 import { inNamespace, NativeBuffer, openUdpSocket, SocketAddress } from '../src/linux/index.ts';
-import type { SenderRun, Sent } from './measures/udp.ts';
+import type { SenderRun, Sent } from './udp-run.ts';
 
 /** Between two bursts, in milliseconds: as even as a sleeping thread can be. */
 const TURN = 0.25;

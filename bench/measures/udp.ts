@@ -9,29 +9,7 @@ import { Worker } from 'node:worker_threads';
 import { namespacePath } from '../../src/linux/index.ts';
 import { ratioAtLeast, type Measure } from '../measure.ts';
 import { inTurn, withHosts, withTunnel, type Ends } from '../tunnels.ts';
-
-/** What both threads are told. */
-export interface UdpRun {
-  readonly namespace: string;
-  readonly port: number;
-  readonly bytes: number;
-  /** Shared: see `SHARED`. */
-  readonly shared: Int32Array;
-}
-
-export interface SenderRun extends UdpRun {
-  readonly address: string;
-  readonly packetsPerSecond: number;
-  readonly seconds: number;
-}
-
-export interface Sent {
-  readonly packets: number;
-  readonly seconds: number;
-}
-
-/** Fields of the memory that main thread and receiver share. */
-export const SHARED = { mustStop: 0, received: 1, end: 2 } as const;
+import { SHARED, type SenderRun, type Sent, type UdpRun } from '../udp-run.ts';
 
 const GOALS = { 64: ratioAtLeast(2), 1200: ratioAtLeast(3) } as const;
 const LOSS = 0.001;
