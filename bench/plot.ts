@@ -31,7 +31,7 @@ function panel(left: number, title: string, lines: readonly Series[]): string {
   const [first, last] = [Math.log(Math.min(...xs)), Math.log(Math.max(...xs))];
   const highest = Math.ceil(Math.max(...all.map(([, y]) => y)));
   const x = (value: number) => left + ((Math.log(value) - first) / (last - first)) * width;
-  const y = (value: number) => top + height - (value / highest) * height;
+  const y = (value: number) => Number((top + height - (value / highest) * height).toFixed(1));
   const step = Math.max(1, Math.round(highest / 5));
   const parts = [text(left + width / 2, top - 20, title, 'middle')];
   for (let value = 0; value <= highest; value += step) {
