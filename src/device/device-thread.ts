@@ -6,7 +6,7 @@ import { receiveMessageOnPort, workerData, type MessagePort } from 'node:worker_
 import { chooseAead } from '../crypto/aead.ts';
 import { nodePrimitives } from '../crypto/node.ts';
 import { WiremeshError } from '../error.ts';
-import { EventFd, LinkMonitor, openTun, SocketAddress, SystemCallError, type Tun } from '../linux/index.ts';
+import { bootTime, EventFd, LinkMonitor, openTun, SocketAddress, SystemCallError, type Tun } from '../linux/index.ts';
 import { millis, type Millis } from '../machine/index.ts';
 import { Device, wipeSecrets, type DeviceChange, type DeviceOutput } from '../wireguard/index.ts';
 import { ControlRelay } from './control-relay.ts';
@@ -28,7 +28,8 @@ interface ThreadData {
   readonly wakeUpFd: number;
 }
 
-const clock = (): Millis => millis(performance.timeOrigin + performance.now());
+/** The protocol's times go on while the machine sleeps: a key that ran out in the night is not to be used at dawn. */
+const clock = (): Millis => millis(bootTime());
 const unixTime = (): Millis => millis(Date.now());
 
 class DeviceThread {

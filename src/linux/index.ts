@@ -14,6 +14,7 @@ export { currentName, inNamespaceOf, openTun, PieceList, TunError, type Tun, typ
 export { SocketAddress } from './socket-address.ts';
 export { MAX_SEGMENTS, MAX_TRAIN_BYTES, openUdpPair, openUdpSocket, PortInUseError, type UdpSocket } from './udp.ts';
 export * from './epoll.ts';
+export * from './boot-clock.ts';
 export * from './eventfd.ts';
 export * from './file-lock.ts';
 export * from './core-dumps.ts';

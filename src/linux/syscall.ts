@@ -28,6 +28,7 @@ interface Libc {
   epoll_create1(flags: number): number;
   epoll_ctl(fd: number, operation: number, target: number, event: number): number;
   epoll_wait(fd: number, events: number, capacity: number, timeout: number): number;
+  clock_gettime(clock: number, time: number): number;
   eventfd(value: number, flags: number): number;
   flock(fd: number, operation: number): number;
   setns(fd: number, type: number): number;
@@ -54,6 +55,7 @@ const SIGNATURES: Record<keyof Libc, string> = {
   epoll_create1: 'int epoll_create1(int)',
   epoll_ctl: 'int epoll_ctl(int, int, int, uintptr_t)',
   epoll_wait: 'int epoll_wait(int, uintptr_t, int, int)',
+  clock_gettime: 'int clock_gettime(int, uintptr_t)',
   eventfd: 'int eventfd(unsigned int, int)',
   flock: 'int flock(int, int)',
   setns: 'int setns(int, int)',
