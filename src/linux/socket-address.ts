@@ -44,12 +44,6 @@ export class SocketAddress {
     return a[2] === b[2] && a[3] === b[3] && a[4] === b[4] && a[5] === b[5] && a[6] === b[6];
   }
 
-  copyFrom(other: SocketAddress): void {
-    for (let i = 0; i < 7; i++) this.#words[i] = other.#words[i];
-    this.#local.set(other.#local);
-    this.#localLength = other.#localLength;
-  }
-
   /** The address of this host that belongs to the conversation: 4 or 16 bytes of `local`, or none of it. */
   get localLength(): number {
     return this.#localLength;

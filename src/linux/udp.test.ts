@@ -297,7 +297,7 @@ describe('a socket address', () => {
       address.fromEndpoint(endpoint(text));
       assert.deepEqual(address.toEndpoint(), endpoint(text));
       const copy = new SocketAddress();
-      copy.copyFrom(address);
+      copy.fromEndpoint(endpoint(text));
       assert.ok(copy.equals(address));
     }
   });

@@ -43,7 +43,7 @@ export interface UdpSocket {
   receive(buffer: NativeBuffer): number;
   /** The length of each datagram of the train; the last may be shorter. All that was received if it was one datagram. */
   readonly segmentSize: number;
-  /** The sender. The object is used again: copy it, or make an endpoint of it. */
+  /** The sender. The object is used again: make an endpoint of it. */
   readonly source: SocketAddress;
   /** The address the datagram was sent to, 4 or 16 bytes that are used again. */
   readonly localAddress: Uint8Array;
