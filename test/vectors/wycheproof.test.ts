@@ -5,8 +5,10 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { nodeAead, openSslAead } from '../../src/crypto/aead.ts';
-import { NONCE_BYTES, nodePrimitives, openRfc8439, sealRfc8439 } from '../../src/crypto/node.ts';
+import { nodePrimitives } from '../../src/crypto/node.ts';
 import type { Counter } from '../../src/crypto/primitives.ts';
+import { NONCE_BYTES, nodeSealing, openSslSealing } from '../../src/crypto/sealing.ts';
+import { nodeX25519, openSslX25519 } from '../../src/crypto/x25519.ts';
 import { bytes, hex, readVectors } from './files.ts';
 
 interface Case {
@@ -33,6 +35,8 @@ interface AeadCase extends Case {
 
 const XCHACHA_NONCE_BYTES = 24;
 const aeads = { 'openssl-ffi': openSslAead(), 'node-crypto': nodeAead };
+const sealings = { 'openssl-ffi': openSslSealing(), 'node-crypto': nodeSealing };
+const curves = { 'openssl-ffi': openSslX25519(), 'node-crypto': nodeX25519 };
 const primitives = nodePrimitives(nodeAead);
 /** Where a case comes without ciphertext, there being none. */
 const anything = new Uint8Array(32);
@@ -59,51 +63,55 @@ function inputs({ key, iv, aad, msg, ct, tag }: AeadCase) {
 describe("Wycheproof's X25519", () => {
   const cases = readCases<X25519Case>('wycheproof-x25519.json');
 
-  it('is computed as 518 cases say, with non-canonical keys and on the twist', () => {
-    for (const vector of cases) {
-      const expected = /^0+$/.test(vector.shared) ? undefined : vector.shared;
-      assert.equal(hex(primitives.sharedSecret(bytes(vector.private), bytes(vector.public))), expected, name(vector));
-    }
-    assert.equal(cases.length, 518);
-  });
+  for (const [curveName, { sharedSecret }] of Object.entries(curves)) {
+    it(`is computed as 518 cases say, with non-canonical keys and on the twist: ${curveName}`, () => {
+      for (const vector of cases) {
+        const expected = /^0+$/.test(vector.shared) ? undefined : vector.shared;
+        assert.equal(hex(sharedSecret(bytes(vector.private), bytes(vector.public))), expected, name(vector));
+      }
+      assert.equal(cases.length, 518);
+    });
 
-  it('refuses each of the 31 points of low order, whose shared secret is zero', () => {
-    const lowOrder = cases.filter(({ flags }) => flags.includes('LowOrderPublic'));
-    assert.deepEqual(
-      lowOrder,
-      cases.filter(({ shared }) => /^0+$/.test(shared)),
-    );
-    for (const vector of lowOrder) {
-      assert.equal(primitives.sharedSecret(bytes(vector.private), bytes(vector.public)), undefined, name(vector));
-    }
-    assert.equal(lowOrder.length, 31);
-  });
+    it(`refuses each of the 31 points of low order, whose shared secret is zero: ${curveName}`, () => {
+      const lowOrder = cases.filter(({ flags }) => flags.includes('LowOrderPublic'));
+      assert.deepEqual(
+        lowOrder,
+        cases.filter(({ shared }) => /^0+$/.test(shared)),
+      );
+      for (const vector of lowOrder) {
+        assert.equal(sharedSecret(bytes(vector.private), bytes(vector.public)), undefined, name(vector));
+      }
+      assert.equal(lowOrder.length, 31);
+    });
+  }
 });
 
 describe("Wycheproof's ChaCha20-Poly1305", () => {
   const cases = readCases<AeadCase>('wycheproof-chacha20-poly1305.json');
   const withNonce = cases.filter(({ iv }) => iv.length === 2 * NONCE_BYTES);
 
-  it('is sealed and opened as 293 cases say, and not opened with another tag', () => {
-    for (const vector of withNonce) {
-      const { key, nonce, associatedData, plaintext, sealed } = inputs(vector);
-      const isValid = vector.result === 'valid';
-      assert.equal(hex(sealRfc8439(key, nonce, plaintext, associatedData)) === vector.ct + vector.tag, isValid);
-      assert.equal(hex(openRfc8439(key, nonce, sealed, associatedData)), isValid ? vector.msg : undefined, name(vector));
-    }
-    assert.equal(withNonce.length, 293);
-  });
+  for (const [sealingName, sealing] of Object.entries(sealings)) {
+    it(`is sealed and opened as 293 cases say, and not opened with another tag: ${sealingName}`, () => {
+      for (const vector of withNonce) {
+        const { key, nonce, associatedData, plaintext, sealed } = inputs(vector);
+        const isValid = vector.result === 'valid';
+        assert.equal(hex(sealing.seal(key, nonce, plaintext, associatedData)) === vector.ct + vector.tag, isValid);
+        assert.equal(hex(sealing.open(key, nonce, sealed, associatedData)), isValid ? vector.msg : undefined, name(vector));
+      }
+      assert.equal(withNonce.length, 293);
+    });
 
-  it('takes no nonce of another length: 7 cases', () => {
-    const others = cases.filter((vector) => !withNonce.includes(vector));
-    for (const vector of others) {
-      const { key, nonce, associatedData, plaintext } = inputs(vector);
-      assert.equal(vector.result, 'invalid', name(vector));
-      assert.throws(() => sealRfc8439(key, nonce, plaintext, associatedData), { code: 'ERR_CRYPTO_INVALID_IV' });
-      assert.throws(() => openRfc8439(key, nonce, anything, associatedData), { code: 'ERR_CRYPTO_INVALID_IV' });
-    }
-    assert.equal(others.length, 7);
-  });
+    it(`takes no nonce of another length: 7 cases: ${sealingName}`, () => {
+      const others = cases.filter((vector) => !withNonce.includes(vector));
+      for (const vector of others) {
+        const { key, nonce, associatedData, plaintext } = inputs(vector);
+        assert.equal(vector.result, 'invalid', name(vector));
+        assert.throws(() => sealing.seal(key, nonce, plaintext, associatedData), { code: 'ERR_CRYPTO_INVALID_IV' });
+        assert.throws(() => sealing.open(key, nonce, anything, associatedData), { code: 'ERR_CRYPTO_INVALID_IV' });
+      }
+      assert.equal(others.length, 7);
+    });
+  }
 
   it("passes through WireGuard's functions in the 10 cases whose nonce is a counter behind zeros", () => {
     const counted = withNonce.filter(({ iv }) => counterOf(iv) !== undefined);
@@ -117,7 +125,7 @@ describe("Wycheproof's ChaCha20-Poly1305", () => {
   });
 
   // Those ten have associated data, which transport has not: the ciphertext is theirs all the same, the tag that of
-  // `sealRfc8439`, which the cases above have measured. The other keys and plaintexts come with a counter of ours.
+  // `nodeSealing`, which the cases above have measured. The other keys and plaintexts come with a counter of ours.
   for (const [aeadName, aead] of Object.entries(aeads)) {
     it(`gives the same in transport, in place, with every key and plaintext: ${aeadName}`, () => {
       for (const vector of withNonce) {
@@ -125,7 +133,7 @@ describe("Wycheproof's ChaCha20-Poly1305", () => {
         const published = counterOf(vector.iv);
         const counter = published ?? { high: vector.tcId, low: 0xffff_ffff };
         const nonce = nonceOf(counter);
-        const expected = sealRfc8439(key, nonce, plaintext, new Uint8Array(0));
+        const expected = nodeSealing.seal(key, nonce, plaintext, new Uint8Array(0));
         const buffer = new Uint8Array(plaintext.length + 16);
         buffer.set(plaintext);
         const transport = aead(key);
@@ -147,7 +155,7 @@ describe("Wycheproof's ChaCha20-Poly1305", () => {
         const buffer = new Uint8Array(plaintext.length + 16);
         buffer.set(plaintext);
         transport.seal(counter, buffer, 0, plaintext.length);
-        const right = sealRfc8439(key, nonce, plaintext, associatedData);
+        const right = nodeSealing.seal(key, nonce, plaintext, associatedData);
         for (let i = 0; i < buffer.length; i++) buffer[i] ^= right[i] ^ sealed[i];
         assert.equal(transport.open(counter, buffer, 0, buffer.length), -1, name(vector));
         transport.destroy();
