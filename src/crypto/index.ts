@@ -5,4 +5,4 @@
  */
 export type * from './primitives.ts';
 export { AlgorithmMissingError, identityPrimitives, nodePrimitives } from './node.ts';
-export { chooseAead, nodeAead, openSslAead, type Aead, type AeadChoice } from './aead.ts';
+export { chooseAead, nodeAead, type AeadChoice, type AeadName } from './aead.ts';

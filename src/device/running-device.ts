@@ -1,11 +1,12 @@
 import { once } from 'node:events';
 import { extname } from 'node:path';
 import { MessageChannel, receiveMessageOnPort, Worker, type MessagePort } from 'node:worker_threads';
+import type { AeadName } from '../crypto/aead.ts';
 import { WiremeshError } from '../error.ts';
 import type { Endpoint, IpAddress } from '../inet/index.ts';
 import { EventFd } from '../linux/index.ts';
 import type { DeviceChange, DeviceState } from '../wireguard/index.ts';
-import type { AeadName, ClonedError, Command, DeviceEvent, DeviceThreadOptions, Report } from './thread-messages.ts';
+import type { ClonedError, Command, DeviceEvent, DeviceThreadOptions, Report } from './thread-messages.ts';
 
 /** An error of the device thread; `code` is that of the error over there. */
 export class DeviceError extends WiremeshError {

@@ -1,3 +1,4 @@
+import type { AeadName } from '../crypto/aead.ts';
 import type { Endpoint, IpAddress } from '../inet/index.ts';
 import type { DeviceChange, DeviceState, Timing } from '../wireguard/index.ts';
 
@@ -38,9 +39,6 @@ export type Report =
   | { readonly kind: 'refused'; readonly id: number; readonly error: ClonedError }
   | { readonly kind: 'datagram'; readonly datagram: Uint8Array; readonly from: Endpoint }
   | DeviceEvent;
-
-/** Which implementation of the transport AEAD is in use. */
-export type AeadName = 'openssl-ffi' | 'node-crypto';
 
 /** What a running device tells its owner unasked. */
 export type DeviceEvent =

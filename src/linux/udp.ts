@@ -40,7 +40,7 @@ export interface UdpSocket {
    * @returns the number of bytes, or 0 when it would block
    * @throws SystemCallError
    */
-  receive(buffer: NativeBuffer): number;
+  receive(buffer: NativeBuffer, offset?: number): number;
   /** The length of each datagram of the train; the last may be shorter. All that was received if it was one datagram. */
   readonly segmentSize: number;
   /** The sender. The object is used again: make an endpoint of it. */
@@ -252,9 +252,9 @@ class LinuxUdpSocket implements UdpSocket {
     return this.#fd;
   }
 
-  receive(buffer: NativeBuffer): number {
+  receive(buffer: NativeBuffer, offset = 0): number {
     const message = this.#incoming;
-    message.setPiece(buffer.address, buffer.bytes.length);
+    message.setPiece(buffer.address + offset, buffer.bytes.length - offset);
     for (let i = 0; i < MAX_PASSED_OVER; i++) {
       message.setName(this.source.address, SocketAddress.CAPACITY);
       message.controlLength = CONTROL_BYTES;

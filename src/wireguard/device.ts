@@ -20,7 +20,7 @@ import {
 } from './messages.ts';
 import { Peer, type DeviceOutput, type Keypair, type PeerHost } from './peer.ts';
 import { RateLimiter } from './rate-limiter.ts';
-import { innerPacketLength, openTransportData, TRANSPORT_HEADER } from './transport.ts';
+import { innerPacketLength, openTransportData } from './transport.ts';
 
 /** A configuration change makes no sense; nothing of it was carried out. */
 export class InvalidConfigurationError extends WiremeshError {
@@ -238,16 +238,16 @@ export class Device {
     if (receiver === undefined) return 'malformed';
     const keypair = this.findKeypair(receiver);
     if (keypair === undefined) return 'unknown-index';
-    const buffer = new Uint8Array(datagram);
-    const opened = openTransportData(keypair, buffer, 0, buffer.length, now);
+    const place = { bytes: new Uint8Array(datagram.length), offset: 0 };
+    const opened = openTransportData(keypair, datagram, 0, datagram.length, place, now);
     if (opened < 0) return 'transport-not-authentic';
     const { peer } = keypair;
     peer.afterReceiving(keypair, { packets: opened > 0 ? 1 : 0, bytes: datagram.length }, from, now);
     if (opened === 0) return undefined;
-    const length = innerPacketLength(buffer, TRANSPORT_HEADER, opened);
+    const length = innerPacketLength(place.bytes, 0, opened);
     if (length < 0) return 'malformed-inner-packet';
-    if (this.allowedIps.lookupSource(buffer, TRANSPORT_HEADER) !== peer) return 'source-not-allowed';
-    const packet = buffer.subarray(TRANSPORT_HEADER, TRANSPORT_HEADER + length);
+    if (this.allowedIps.lookupSource(place.bytes, 0) !== peer) return 'source-not-allowed';
+    const packet = place.bytes.subarray(0, length);
     this.#output.push({ kind: 'deliver', packet, peer });
     return undefined;
   }

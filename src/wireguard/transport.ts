@@ -39,10 +39,16 @@ export function sealTransportData(
   return TRANSPORT_HEADER + sealed;
 }
 
+/** Where a plaintext goes: at `offset` of `bytes`. What lies in the 64 bytes before it may be overwritten. */
+export interface PlaintextPlace {
+  readonly bytes: Uint8Array;
+  offset: number;
+}
+
 /**
- * Opens the datagram of `length` bytes at `offset`, which is transport data for `keypair`.
- * @returns the length of the plaintext, which begins at `offset + TRANSPORT_HEADER` (0 for a keepalive), or -1 if it
- * is not authentic, was seen before, or its keypair is too old (§6.2)
+ * Opens the datagram of `length` bytes at `offset`, which is transport data for `keypair`, into other memory.
+ * @returns the length of the plaintext (0 for a keepalive), or -1 if it is not authentic, was seen before, or its keypair
+ * is too old (§6.2)
  */
 // eslint-disable-next-line max-params
 export function openTransportData(
@@ -50,6 +56,7 @@ export function openTransportData(
   buffer: Uint8Array,
   offset: number,
   length: number,
+  place: PlaintextPlace,
   now: Millis,
 ): number {
   if (keypair.destroyed || now >= keypair.expiresAt || length < TRANSPORT_HEADER + TAG) return -1;
@@ -58,7 +65,8 @@ export function openTransportData(
   receiveCounter.high = readUint32(buffer, offset + TRANSPORT_DATA.counter + 4);
   if (!isBelow(receiveCounter, REJECT_AFTER_MESSAGES)) return -1;
   const packet = offset + TRANSPORT_HEADER;
-  const plaintext = keypair.receiveKey.open(receiveCounter, buffer, packet, length - TRANSPORT_HEADER);
+  const sealed = length - TRANSPORT_HEADER;
+  const plaintext = keypair.receiveKey.open(receiveCounter, buffer, packet, sealed, place.bytes, place.offset);
   // After opening only: a forged counter must not move the window.
   if (plaintext < 0 || !keypair.replayWindow.accept(receiveCounter)) return -1;
   return plaintext;

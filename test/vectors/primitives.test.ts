@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { chooseAead, nodeAead } from '../../src/crypto/aead.ts';
+import { chooseAead, workingAeads } from '../../src/crypto/aead.ts';
 import { nodeBlake2s, openSslBlake2s } from '../../src/crypto/blake2s.ts';
 import { identityPrimitives, nodePrimitives } from '../../src/crypto/node.ts';
 import { nodeSealing, openSslSealing } from '../../src/crypto/sealing.ts';
@@ -73,10 +73,7 @@ describe('ChaCha20-Poly1305 (RFC 8439)', () => {
     assert.equal(hex(primitives.open(bytes(key), counter, bytes(sealed), bytes(associatedData))), plaintext);
   });
 
-  for (const [name, aead] of [
-    [chosen.name, chosen.aead],
-    ['node-crypto', nodeAead],
-  ] as const) {
+  for (const [name, aead] of workingAeads()) {
     it(`gives section A.5's ciphertext in transport, where nothing but the tag knows of associated data: ${name}`, () => {
       const { key, plaintext, sealed } = vectors[1];
       const length = plaintext.length / 2;

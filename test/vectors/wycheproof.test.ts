@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { nodeAead, openSslAead } from '../../src/crypto/aead.ts';
+import { nodeAead, workingAeads } from '../../src/crypto/aead.ts';
 import { nodePrimitives } from '../../src/crypto/node.ts';
 import type { Counter } from '../../src/crypto/primitives.ts';
 import { NONCE_BYTES, nodeSealing, openSslSealing } from '../../src/crypto/sealing.ts';
@@ -34,7 +34,8 @@ interface AeadCase extends Case {
 }
 
 const XCHACHA_NONCE_BYTES = 24;
-const aeads = { 'openssl-ffi': openSslAead(), 'node-crypto': nodeAead };
+/** Without memory before the packet, and with it: the two ways that an implementation may take. */
+const OFFSETS = [0, 80];
 const sealings = { 'openssl-ffi': openSslSealing(), 'node-crypto': nodeSealing };
 const curves = { 'openssl-ffi': openSslX25519(), 'node-crypto': nodeX25519 };
 const primitives = nodePrimitives(nodeAead);
@@ -126,7 +127,7 @@ describe("Wycheproof's ChaCha20-Poly1305", () => {
 
   // Those ten have associated data, which transport has not: the ciphertext is theirs all the same, the tag that of
   // `nodeSealing`, which the cases above have measured. The other keys and plaintexts come with a counter of ours.
-  for (const [aeadName, aead] of Object.entries(aeads)) {
+  for (const [aeadName, aead] of workingAeads()) {
     it(`gives the same in transport, in place, with every key and plaintext: ${aeadName}`, () => {
       for (const vector of withNonce) {
         const { key, plaintext } = inputs(vector);
@@ -134,14 +135,18 @@ describe("Wycheproof's ChaCha20-Poly1305", () => {
         const counter = published ?? { high: vector.tcId, low: 0xffff_ffff };
         const nonce = nonceOf(counter);
         const expected = nodeSealing.seal(key, nonce, plaintext, new Uint8Array(0));
-        const buffer = new Uint8Array(plaintext.length + 16);
-        buffer.set(plaintext);
         const transport = aead(key);
-        assert.equal(transport.seal(counter, buffer, 0, plaintext.length), buffer.length);
-        assert.equal(hex(buffer), hex(expected), name(vector));
-        if (published !== undefined) assert.equal(hex(buffer.subarray(0, plaintext.length)), vector.ct, name(vector));
-        assert.equal(transport.open(counter, buffer, 0, buffer.length), plaintext.length);
-        assert.equal(hex(buffer.subarray(0, plaintext.length)), vector.msg, name(vector));
+        for (const offset of OFFSETS) {
+          const buffer = new Uint8Array(offset + plaintext.length + 16);
+          buffer.set(plaintext, offset);
+          assert.equal(transport.seal(counter, buffer, offset, plaintext.length), plaintext.length + 16);
+          const ciphertextAndTag = hex(buffer.subarray(offset));
+          assert.equal(ciphertextAndTag, hex(expected), name(vector));
+          if (published !== undefined) assert.equal(ciphertextAndTag?.slice(0, -32), vector.ct, name(vector));
+          const opened = new Uint8Array(offset + plaintext.length);
+          assert.equal(transport.open(counter, buffer, offset, plaintext.length + 16, opened, offset), plaintext.length);
+          assert.equal(hex(opened.subarray(offset)), vector.msg, name(vector));
+        }
         transport.destroy();
       }
     });
@@ -152,12 +157,15 @@ describe("Wycheproof's ChaCha20-Poly1305", () => {
         const { key, nonce, associatedData, plaintext, sealed } = inputs(vector);
         const counter = { high: 0, low: vector.tcId };
         const transport = aead(key);
-        const buffer = new Uint8Array(plaintext.length + 16);
-        buffer.set(plaintext);
-        transport.seal(counter, buffer, 0, plaintext.length);
         const right = nodeSealing.seal(key, nonce, plaintext, associatedData);
-        for (let i = 0; i < buffer.length; i++) buffer[i] ^= right[i] ^ sealed[i];
-        assert.equal(transport.open(counter, buffer, 0, buffer.length), -1, name(vector));
+        for (const offset of OFFSETS) {
+          const buffer = new Uint8Array(offset + plaintext.length + 16);
+          buffer.set(plaintext, offset);
+          transport.seal(counter, buffer, offset, plaintext.length);
+          for (let i = 0; i < right.length; i++) buffer[offset + i] ^= right[i] ^ sealed[i];
+          const target = new Uint8Array(buffer.length);
+          assert.equal(transport.open(counter, buffer, offset, right.length, target, offset), -1, name(vector));
+        }
         transport.destroy();
       }
       assert.equal(tampered.length, 60);
