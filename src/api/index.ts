@@ -6,3 +6,4 @@ export * from './places.ts';
 export * from './printable.ts';
 export * from './settings.ts';
 export * from './status.ts';
+export * from './nearest-word.ts';

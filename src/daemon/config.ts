@@ -7,6 +7,7 @@ import {
   DEFAULT_INTERFACE,
   DEFAULT_STATE_DIRECTORY,
   DISCOVERY_PORT,
+  nearestWord,
   settingsSchema,
   socketPathOf,
   spellingOf,
@@ -110,21 +111,6 @@ function place(path: string, text: string, key: string): string {
 }
 
 function hint(unknown: string): string {
-  const [nearest] = SPELLINGS.map((key) => ({ key, distance: editDistance(unknown, key) })).sort(
-    (a, b) => a.distance - b.distance,
-  );
-  return nearest.distance <= 3 ? `did you mean "${nearest.key}"?` : `known keys are ${SPELLINGS.join(', ')}`;
-}
-
-/** Levenshtein's distance, a row at a time. */
-function editDistance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, i) => i);
-  for (let i = 0; i < a.length; i++) {
-    const next = [i + 1];
-    for (let j = 0; j < b.length; j++) {
-      next.push(Math.min(next[j] + 1, row[j + 1] + 1, row[j] + Number(a[i] !== b[j])));
-    }
-    row = next;
-  }
-  return row[b.length];
+  const nearest = nearestWord(unknown, SPELLINGS);
+  return nearest === undefined ? `known keys are ${SPELLINGS.join(', ')}` : `did you mean "${nearest}"?`;
 }
