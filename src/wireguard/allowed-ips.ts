@@ -10,10 +10,12 @@ const IPV6 = { source: 8, destination: 24 } as const;
  * to one owner; the longest prefix that covers an address decides.
  */
 export class AllowedIps<Owner> {
-  readonly #ipv4 = new PrefixTrie<Owner>(1);
-  readonly #ipv6 = new PrefixTrie<Owner>(4);
-  /** In the order in which they were added, for listing: twice the node, plus 1 for IPv6. */
-  readonly #nodesByOwner = new Map<Owner, Set<number>>();
+  readonly #ipv4 = new PrefixTrie(1);
+  readonly #ipv6 = new PrefixTrie(4);
+  /** By the number that the tries know them by; 0 is nobody. */
+  readonly #owners: (Owner | undefined)[] = [undefined];
+  readonly #freeNumbers: number[] = [];
+  readonly #holdings = new Map<Owner, Holding>();
   /** The address that is being looked for, as big-endian words. Kept, because a lookup allocates nothing. */
   readonly #address = new Int32Array(4);
 
@@ -21,30 +23,32 @@ export class AllowedIps<Owner> {
   add(prefix: Prefix, owner: Owner): void {
     const { trie, length } = this.#locate(prefix);
     const known = trie.find(this.#address, length);
-    const previous = trie.owner(known);
     // Also where it is this owner's: as with other implementations, it is then listed last.
-    if (previous !== undefined) this.#nodesByOwner.get(previous)!.delete(nodeId(prefix, known));
-    const node = trie.set(this.#address, length, owner);
-    const nodes = this.#nodesByOwner.get(owner) ?? new Set();
-    this.#nodesByOwner.set(owner, nodes.add(nodeId(prefix, node)));
+    if (known >= 0) this.#holdingAt(trie, known).nodes.delete(nodeId(prefix, known));
+    const { number, nodes } = this.#holdingOf(owner);
+    nodes.add(nodeId(prefix, trie.set(this.#address, length, number)));
   }
 
   /** Takes `prefix` away, if it belongs to `owner`. */
   remove(prefix: Prefix, owner: Owner): void {
     const { trie, length } = this.#locate(prefix);
     const node = trie.find(this.#address, length);
-    if (trie.owner(node) !== owner) return;
-    this.#nodesByOwner.get(owner)!.delete(nodeId(prefix, node));
+    if (node < 0 || this.#owners[trie.owner(node)] !== owner) return;
+    this.#holdingAt(trie, node).nodes.delete(nodeId(prefix, node));
     trie.delete(this.#address, length);
   }
 
   removeAll(owner: Owner): void {
+    const holding = this.#holdings.get(owner);
+    if (holding === undefined) return;
     for (const prefix of this.list(owner)) this.remove(prefix, owner);
-    this.#nodesByOwner.delete(owner);
+    this.#holdings.delete(owner);
+    this.#owners[holding.number] = undefined;
+    this.#freeNumbers.push(holding.number);
   }
 
   list(owner: Owner): Prefix[] {
-    return Array.from(this.#nodesByOwner.get(owner) ?? [], (id) => {
+    return Array.from(this.#holdings.get(owner)?.nodes ?? [], (id) => {
       const { bytes, length } = (id & 1 ? this.#ipv6 : this.#ipv4).prefix(id >>> 1);
       return prefixOf(addressFromBytes(bytes), length);
     });
@@ -64,18 +68,41 @@ export class AllowedIps<Owner> {
     const version = buffer[offset] >>> 4;
     if (version === 4) {
       this.#address[0] = readWord(buffer, offset + ipv4);
-      return this.#ipv4.lookup(this.#address);
+      return this.#owners[this.#ipv4.lookup(this.#address)];
     }
     if (version !== 6) return undefined;
     for (let i = 0; i < 4; i++) this.#address[i] = readWord(buffer, offset + ipv6 + 4 * i);
-    return this.#ipv6.lookup(this.#address);
+    return this.#owners[this.#ipv6.lookup(this.#address)];
   }
 
-  #locate({ address, length }: Prefix): { trie: PrefixTrie<Owner>; length: number } {
+  #holdingOf(owner: Owner): Holding {
+    const known = this.#holdings.get(owner);
+    if (known !== undefined) return known;
+    const number = this.#freeNumbers.pop() ?? this.#owners.length;
+    const holding = { number, nodes: new Set<number>() };
+    this.#owners[number] = owner;
+    this.#holdings.set(owner, holding);
+    return holding;
+  }
+
+  /** Of the owner of `node`, which has one. */
+  #holdingAt(trie: PrefixTrie, node: number): Holding {
+    return this.#holdings.get(this.#owners[trie.owner(node)]!)!;
+  }
+
+  #locate({ address, length }: Prefix): { trie: PrefixTrie; length: number } {
     const { bytes } = address;
     for (let i = 0; 4 * i < bytes.length; i++) this.#address[i] = readWord(bytes, 4 * i);
     return { trie: address.family === 4 ? this.#ipv4 : this.#ipv6, length };
   }
+}
+
+/** What one owner has. */
+interface Holding {
+  /** Of the owner. */
+  readonly number: number;
+  /** In the order in which they were added, for listing: twice the node, plus 1 for IPv6. */
+  readonly nodes: Set<number>;
 }
 
 function nodeId(prefix: Prefix, node: number): number {

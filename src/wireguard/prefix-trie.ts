@@ -1,35 +1,30 @@
-import { Shortcut, SHORTCUT_BITS } from './trie-shortcut.ts';
+import { addressBehind, Ranges, RangeTable, SLOT_BITS, TOO_MANY, UNKNOWN } from './range-table.ts';
 
 /**
  * A binary trie of the prefixes of one address family, compressed to the nodes where it forks or where a prefix ends.
  * All nodes lie in one Int32Array, each in one cache line; a node is named by where it begins. Node 0 is the root, the
  * empty prefix; as a child, 0 stands for none.
  */
-const META = 0; // The length of the prefix in bits, with the flag `OWNED`.
+const META = 0; // The length of the prefix in bits and, above it, the number of its owner.
 const CHILDREN = 1;
 const KEY = 3; // The words of the prefix, big-endian: 1 for IPv4, 4 for IPv6.
 
-const OWNED = 0x100;
 const LENGTH = 0xff;
-const NONE = -1;
+const OWNER_SHIFT = 8;
 
-/** Nodes from which on a shortcut is worth its half megabyte. */
-const MANY_NODES = 4096;
-/** Lookups without a change between them that pay for making a shortcut: about 5 ms, so 0.1 µs each. */
-const LOOKUPS_FOR_SHORTCUT = 50_000;
+/** Nodes from which on a range table is faster than a walk, and worth its quarter of a megabyte. */
+const MANY_NODES = 64;
 
-/** Addresses are handed in as words, in an array that is as long or longer. `undefined` cannot be an owner. */
-export class PrefixTrie<Owner> {
+/** Addresses are handed in as words, in an array that is as long or longer. Owners are numbers from 1; 0 is nobody. */
+export class PrefixTrie {
   readonly #words: 1 | 4;
   readonly #stride: 4 | 8;
   #nodes: Int32Array;
   #used: number;
-  readonly #owners: (Owner | undefined)[] = [undefined];
   readonly #free: number[] = [];
   /** The last node with an owner that the last walk passed. */
   #best = 0;
-  #shortcut: Shortcut | undefined;
-  #lookupsSinceChange = 0;
+  #ranges: RangeTable | undefined;
 
   constructor(words: 1 | 4) {
     this.#words = words;
@@ -39,23 +34,28 @@ export class PrefixTrie<Owner> {
   }
 
   /** The owner of the longest prefix that covers `address`. */
-  lookup(address: Int32Array): Owner | undefined {
-    // Down to the end as if every node on the way covered the address: that is quick, because only the bits at which
-    // the trie forks are looked at, and right if the last node with an owner does cover it.
-    const end = this.#walkToEnd(address);
-    const common = this.#commonBits(end, address, this.#length(end));
-    if (this.#length(this.#best) > common) this.#walk(address, common);
-    return this.owner(this.#best);
+  lookup(address: Int32Array): number {
+    if (this.#used < MANY_NODES * this.#stride) return this.#lookupByWalk(address);
+    const ranges = (this.#ranges ??= new RangeTable(this.#commonLength()));
+    if (ranges.offset > 0 && this.#commonBits(this.#top(), address, ranges.offset) < ranges.offset) {
+      return this.owner(0);
+    }
+    let owner = ranges.lookup(address);
+    if (owner === UNKNOWN) {
+      this.#fillSlot(ranges, address);
+      owner = ranges.lookup(address);
+    }
+    return owner === TOO_MANY ? this.#lookupByWalk(address) : owner;
   }
 
   /** @returns the node of exactly this prefix, or -1 if nobody owns it */
   find(address: Int32Array, length: number): number {
     const { node } = this.#descend(address, length);
-    return this.#length(node) === length && this.#isOwned(node) ? node : NONE;
+    return this.#length(node) === length && this.owner(node) !== 0 ? node : -1;
   }
 
-  owner(node: number): Owner | undefined {
-    return node === NONE ? undefined : this.#owners[node >>> 2];
+  owner(node: number): number {
+    return this.#nodes[node + META] >>> OWNER_SHIFT;
   }
 
   /** The prefix of `node`, as bytes. */
@@ -67,73 +67,42 @@ export class PrefixTrie<Owner> {
   }
 
   /** Makes `owner` the owner of a prefix. @returns its node, which stays the same until the prefix is deleted */
-  set(address: Int32Array, length: number, owner: Owner): number {
+  set(address: Int32Array, length: number, owner: number): number {
     const node = this.#nodeFor(address, length);
-    this.#forgetShortcut();
-    this.#nodes[node + META] = length | OWNED;
-    this.#owners[node >>> 2] = owner;
+    this.#nodes[node + META] = length | (owner << OWNER_SHIFT);
+    this.#forgetRanges(address, length);
     return node;
   }
 
   /** Deletes a prefix that has an owner. */
   delete(address: Int32Array, length: number): void {
     const { node, parent, grandparent } = this.#descend(address, length);
-    this.#forgetShortcut();
     this.#nodes[node + META] = length;
-    this.#owners[node >>> 2] = undefined;
     this.#splice(node, parent);
     this.#splice(parent, grandparent);
+    this.#forgetRanges(address, length);
   }
 
-  #walkToEnd(address: Int32Array): number {
-    const limit = this.#words * 32;
-    const shortcut = this.#shortcut;
-    if (shortcut !== undefined) {
-      const at = 2 * shortcut.slotOf(address);
-      return this.#walk(address, limit, shortcut.walks[at], shortcut.walks[at + 1]);
-    }
-    this.#lookupsSinceChange++;
-    if (this.#lookupsSinceChange > LOOKUPS_FOR_SHORTCUT) this.#makeShortcut();
-    return this.#walk(address, limit);
+  #lookupByWalk(address: Int32Array): number {
+    // Down to the end as if every node on the way covered the address: that is quick, because only the bits at which
+    // the trie forks are looked at, and right if the last node with an owner does cover it.
+    const end = this.#walk(address, this.#words * 32);
+    const common = this.#commonBits(end, address, this.#length(end));
+    if (this.#length(this.#best) > common) this.#walk(address, common);
+    return this.owner(this.#best);
   }
 
-  /** For when there are many prefixes, which change seldom: where the first 16 bits that differ lead to. */
-  #makeShortcut(): void {
-    this.#lookupsSinceChange = 0;
-    if (this.#used / this.#stride < MANY_NODES) return;
-    const [first, second] = [this.#nodes[CHILDREN], this.#nodes[CHILDREN + 1]];
-    // What all prefixes have in common tells nothing apart.
-    const top = first === 0 || second === 0 ? first + second : 0;
-    const shortcut = new Shortcut(Math.min(this.#length(top), this.#words * 32 - SHORTCUT_BITS));
-    const address = new Int32Array(4);
-    address.set(this.#key(top));
-    for (let slot = 0; slot < 1 << SHORTCUT_BITS; slot++) {
-      shortcut.writeSlot(slot, address);
-      shortcut.walks[2 * slot] = this.#walk(address, shortcut.offset + SHORTCUT_BITS);
-      shortcut.walks[2 * slot + 1] = this.#best;
-    }
-    this.#shortcut = shortcut;
-  }
-
-  #forgetShortcut(): void {
-    this.#shortcut = undefined;
-    this.#lookupsSinceChange = 0;
-  }
-
-  /**
-   * Follows the bits of `address` down to prefixes of `limit` bits, from `start`, whose last node with an owner above is
-   * `best`. @returns the last node; sets `#best` on the way
-   */
-  #walk(address: Int32Array, limit: number, start = 0, bestAbove = 0): number {
+  /** Follows the bits of `address` down to prefixes of `limit` bits. @returns the last node; sets `#best` on the way */
+  #walk(address: Int32Array, limit: number): number {
     const nodes = this.#nodes;
-    let node = start;
-    let best = bestAbove;
-    for (let next = start; ;) {
+    let node = 0;
+    let best = 0;
+    for (let next = 0; ;) {
       const meta = nodes[next + META];
       const length = meta & LENGTH;
       if (length > limit) break;
       node = next;
-      if ((meta & OWNED) !== 0) best = node;
+      if (meta > LENGTH) best = node;
       if (length === limit) break;
       next = nodes[node + CHILDREN + bitAt(address, length)];
       if (next === 0) break;
@@ -142,16 +111,54 @@ export class PrefixTrie<Owner> {
     return node;
   }
 
-  /** The last node on the way to a prefix that covers it, and the two above; the root is its own parent. */
-  #descend(address: Int32Array, length: number): { node: number; parent: number; grandparent: number } {
+  /** The last node that covers all prefixes but the empty one: what they have in common tells nothing apart. */
+  #top(): number {
+    const [first, second] = [this.#nodes[CHILDREN], this.#nodes[CHILDREN + 1]];
+    return first === 0 || second === 0 ? first + second : 0;
+  }
+
+  #commonLength(): number {
+    return Math.min(this.#length(this.#top()), this.#words * 32 - SLOT_BITS);
+  }
+
+  #forgetRanges(address: Int32Array, length: number): void {
+    if (this.#ranges === undefined) return;
+    if (this.#ranges.offset === this.#commonLength()) this.#ranges.forget(address, length);
+    else this.#ranges = undefined;
+  }
+
+  #fillSlot(table: RangeTable, address: Int32Array): void {
+    const limit = table.offset + SLOT_BITS;
+    const { node, owner } = this.#descend(address, limit);
+    const ranges = new Ranges(owner);
+    const below = this.#length(node) === limit ? node : this.#nodes[this.#slot(node, address)];
+    if (below !== 0 && this.#commonBits(below, address, limit) === limit) this.#addRanges(ranges, below, owner);
+    table.setSlot(address, ranges);
+  }
+
+  /** Where owners change from the beginning of `node` to its end; `around` owns what is around it. */
+  #addRanges(ranges: Ranges, node: number, around: number): void {
+    const owner = this.owner(node) || around;
+    const key = this.#key(node);
+    if (owner !== around) ranges.add(key, owner);
+    for (const child of [this.#nodes[node + CHILDREN], this.#nodes[node + CHILDREN + 1]]) {
+      if (child !== 0 && !ranges.areTooMany) this.#addRanges(ranges, child, owner);
+    }
+    if (owner !== around) ranges.add(addressBehind(key, this.#length(node)), around);
+  }
+
+  /** The last node on the way to a prefix that covers it, the two above, and the last owner; the root is its parent. */
+  #descend(address: Int32Array, length: number): Descent {
     let [node, parent, grandparent] = [0, 0, 0];
+    let owner = this.owner(0);
     while (this.#length(node) < length) {
       const child = this.#nodes[this.#slot(node, address)];
       const childLength = this.#length(child);
       if (child === 0 || childLength > length || this.#commonBits(child, address, childLength) < childLength) break;
       [node, parent, grandparent] = [child, node, parent];
+      owner = this.owner(node) || owner;
     }
-    return { node, parent, grandparent };
+    return { node, parent, grandparent, owner };
   }
 
   #nodeFor(address: Int32Array, length: number): number {
@@ -173,7 +180,7 @@ export class PrefixTrie<Owner> {
 
   /** Takes a node out that neither forks nor ends a prefix. */
   #splice(node: number, parent: number): void {
-    if (node === 0 || this.#isOwned(node)) return;
+    if (node === 0 || this.owner(node) !== 0) return;
     const [first, second] = [this.#nodes[node + CHILDREN], this.#nodes[node + CHILDREN + 1]];
     if (first !== 0 && second !== 0) return;
     this.#nodes[this.#slot(parent, this.#key(node))] = first + second;
@@ -186,7 +193,8 @@ export class PrefixTrie<Owner> {
     if (this.#used > this.#nodes.length) this.#grow();
     this.#nodes.fill(0, node, node + this.#stride);
     this.#nodes[node + META] = length;
-    for (let i = 0; i < this.#words; i++) this.#nodes[node + KEY + i] = address[i];
+    // The address is that of a longer prefix where this one is a fork.
+    for (let i = 0; 32 * i < length; i++) this.#nodes[node + KEY + i] = address[i] & maskOf(length - 32 * i);
     return node;
   }
 
@@ -198,10 +206,6 @@ export class PrefixTrie<Owner> {
 
   #length(node: number): number {
     return this.#nodes[node + META] & LENGTH;
-  }
-
-  #isOwned(node: number): boolean {
-    return (this.#nodes[node + META] & OWNED) !== 0;
   }
 
   #key(node: number): Int32Array {
@@ -226,4 +230,17 @@ export class PrefixTrie<Owner> {
 /** Bit `index` of `address`, the first being the highest of word 0. JavaScript shifts by the low 5 bits of a number. */
 function bitAt(address: Int32Array, index: number): number {
   return (address[index >>> 5] >>> ~index) & 1;
+}
+
+/** The first `length` bits of a word. */
+function maskOf(length: number): number {
+  return length >= 32 ? -1 : ~(-1 >>> length);
+}
+
+interface Descent {
+  readonly node: number;
+  readonly parent: number;
+  readonly grandparent: number;
+  /** Of the longest prefix on the way. */
+  readonly owner: number;
 }
