@@ -40,10 +40,13 @@ describe('the state of a device', () => {
 describe('a preshared key', () => {
   it('is gone from memory with its successor, and with its peer', () => {
     const { device, publicKey } = configuredDevice();
-    const { presharedKey } = device.findPeer(publicKey)!;
+    const peer = device.findPeer(publicKey)!;
+    const first = peer.presharedKey!;
     device.configure({ peers: [{ publicKey, presharedKey: new Uint8Array(32).fill(8) }] }, NOW);
-    assert.deepEqual(presharedKey, new Uint8Array(32).fill(8));
+    assert.deepEqual(first, new Uint8Array(32));
+    const second = peer.presharedKey!;
+    assert.deepEqual(second, new Uint8Array(32).fill(8));
     device.configure({ peers: [{ publicKey, remove: true }] }, NOW);
-    assert.deepEqual(presharedKey, new Uint8Array(32));
+    assert.deepEqual(second, new Uint8Array(32));
   });
 });

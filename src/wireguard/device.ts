@@ -280,7 +280,7 @@ export class Device {
     if (known === undefined && (change.updateOnly === true || this.#isOwnKey(change.publicKey))) return;
     const peer = known ?? this.#add(change.publicKey);
     const spokeAlready = peer.persistentKeepalive > 0 && peer.endpoint !== undefined;
-    if (change.presharedKey !== undefined) peer.presharedKey.set(change.presharedKey);
+    if (change.presharedKey !== undefined) peer.presharedKey = change.presharedKey;
     if (change.endpoint !== undefined) peer.endpoint = change.endpoint;
     if (change.persistentKeepalive !== undefined) peer.persistentKeepalive = change.persistentKeepalive;
     if (change.replaceAllowedIps === true) this.allowedIps.removeAll(peer);
@@ -304,7 +304,7 @@ export class Device {
 
   #remove(peer: Peer): void {
     peer.reset();
-    peer.presharedKey.fill(0);
+    peer.presharedKey = undefined;
     this.allowedIps.removeAll(peer);
     this.#peersByKey.delete(keyOf(peer.publicKey));
   }
@@ -322,7 +322,7 @@ export class Device {
   #peerState(peer: Peer, withSecrets: boolean): PeerState {
     return {
       publicKey: peer.publicKey,
-      presharedKey: withSecrets && !isZero(peer.presharedKey) ? peer.presharedKey.slice() : undefined,
+      presharedKey: withSecrets ? peer.presharedKey?.slice() : undefined,
       endpoint: peer.endpoint,
       lastHandshakeAt: peer.lastHandshakeAt,
       txBytes: peer.txBytes,
@@ -349,6 +349,7 @@ export class Device {
         return device.mtu;
       },
       emit: (output) => this.#output.push(output),
+      release: (keypair) => this.#indices.remove(keypair.localIndex),
       schedule: (peer, at) => this.#deadlines.set(peer, at),
     };
   }

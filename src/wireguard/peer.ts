@@ -20,7 +20,7 @@ import { KeypairOf, Keypairs, maySeal, mustRekeyOnReceive, mustRekeyOnSend } fro
 import type { CookieReply, HandshakeResponse } from './messages.ts';
 import { StagedPackets } from './staged-packets.ts';
 import { PeerTimers, type PeerTimer } from './timers.ts';
-import { isLater, TIMESTAMP_GRANULARITY, TIMESTAMP_LENGTH, timestampAt } from './timestamp.ts';
+import { isLater, TIMESTAMP_GRANULARITY, timestampAt } from './timestamp.ts';
 import { paddedLength, sealTransportData, TRANSPORT_HEADER } from './transport.ts';
 
 export type Keypair = KeypairOf<Peer>;
@@ -46,6 +46,8 @@ export interface PeerHost {
   readonly indices: IndexTable<Peer, Keypair>;
   readonly drops: DropCounts;
   emit(output: DeviceOutput): void;
+  /** Of every keypair that is destroyed. */
+  readonly release: (keypair: Keypair) => void;
   /** When the peer's `handleTimeout` is wanted. */
   schedule(peer: Peer, at: Millis | undefined): void;
 }
@@ -57,8 +59,13 @@ type Attempt =
   | { readonly state: 'initiation-sent'; readonly startedAt: Millis; readonly sent: InitiationSent };
 
 const IDLE: Attempt = { state: 'idle' };
+/** All zeros stand for none (whitepaper §5.2). */
+const NO_PRESHARED_KEY = new Uint8Array(KEY_LENGTH);
 
-/** One peer of a device: its sessions, its handshakes, the packets that wait for one, its timers (whitepaper §6). */
+/**
+ * One peer of a device: its sessions, its handshakes, the packets that wait for one, its timers (whitepaper §6). There
+ * may be thousands that are never heard of: what only a handshake needs is made when there is one.
+ */
 export class Peer {
   readonly publicKey: Uint8Array;
   endpoint: Endpoint | undefined;
@@ -67,18 +74,17 @@ export class Peer {
   rxBytes = 0;
   /** Unix time of the last handshake that this side knows to be complete. */
   lastHandshakeAt: Millis | undefined;
-  /** All zeros stand for none (whitepaper §5.2). */
-  readonly presharedKey = new Uint8Array(KEY_LENGTH);
 
   readonly #host: PeerHost;
-  readonly #cookies: CookieGenerator;
+  #presharedKey: Uint8Array | undefined;
+  #cookies: CookieGenerator | undefined;
   readonly #timers: PeerTimers;
   readonly #keypairs: Keypairs<Peer>;
   readonly #staged = new StagedPackets();
   #attempt = IDLE;
   /** DH(S_i, S_r) with the device's key, once it was needed. */
   #staticStatic: Uint8Array | undefined;
-  #greatestTimestamp = new Uint8Array(TIMESTAMP_LENGTH);
+  #greatestTimestamp: Uint8Array | undefined;
   #initiationReceivedAt = millis(-Infinity);
   #initiationSentAt = millis(-Infinity);
   /** Unix time of the last timestamp sent. */
@@ -88,12 +94,21 @@ export class Peer {
     // A copy also of a Buffer, whose `slice` would share the memory of whoever calls.
     this.publicKey = new Uint8Array(publicKey);
     this.#host = host;
-    this.#cookies = new CookieGenerator(host.primitives, this.publicKey, host.timing.cookieLifetime);
     this.#timers = new PeerTimers(host.timing);
-    this.#keypairs = new Keypairs((keypair) => host.indices.remove(keypair.localIndex));
+    this.#keypairs = new Keypairs(host.release);
   }
 
   // Configuration
+
+  get presharedKey(): Uint8Array | undefined {
+    return this.#presharedKey;
+  }
+
+  /** Wipes the one before. All zeros stand for none. */
+  set presharedKey(key: Uint8Array | undefined) {
+    this.#presharedKey?.fill(0);
+    this.#presharedKey = key?.some((byte) => byte !== 0) ? new Uint8Array(key) : undefined;
+  }
 
   /** In seconds; 0 is off. */
   get persistentKeepalive(): number {
@@ -137,18 +152,20 @@ export class Peer {
     if (staticStatic === undefined) return { drop: 'zero-shared-secret' };
     const authenticated = authenticateInitiation(opened, staticStatic);
     if ('drop' in authenticated) return authenticated;
-    if (!isLater(authenticated.timestamp, this.#greatestTimestamp)) return { drop: 'stale-timestamp' };
+    const { timestamp } = authenticated;
+    const greatest = this.#greatestTimestamp;
+    if (greatest !== undefined && !isLater(timestamp, greatest)) return { drop: 'stale-timestamp' };
     if (now - this.#initiationReceivedAt < INITIATION_INTERVAL) return { drop: 'initiation-flood' };
 
     const localIndex = indices.allocate(this);
     const fresh = { ephemeral: this.#newEphemeral(), localIndex };
     const secrets = this.#secretsToReveal(fresh.ephemeral);
-    const response = createResponse(primitives, opened, this.presharedKey, fresh);
+    const response = createResponse(primitives, opened, this.#presharedKey ?? NO_PRESHARED_KEY, fresh);
     if ('drop' in response) {
       indices.remove(localIndex);
       return response;
     }
-    this.#greatestTimestamp.set(authenticated.timestamp);
+    this.#greatestTimestamp = new Uint8Array(timestamp);
     this.#initiationReceivedAt = now;
     this.#addKeypair(response.keys, { role: 'responder', localIndex, remoteIndex: opened.message.sender }, now);
     this.endpoint = from;
@@ -165,7 +182,8 @@ export class Peer {
     if (local === undefined || attempt.state !== 'initiation-sent' || attempt.sent.localIndex !== message.receiver) {
       return { drop: 'unknown-index' };
     }
-    const keys = consumeResponse(primitives, local, attempt.sent, { message, presharedKey: this.presharedKey });
+    const presharedKey = this.#presharedKey ?? NO_PRESHARED_KEY;
+    const keys = consumeResponse(primitives, local, attempt.sent, { message, presharedKey });
     if ('drop' in keys) return keys;
 
     const session = { role: 'initiator', localIndex: message.receiver, remoteIndex: message.sender } as const;
@@ -184,7 +202,7 @@ export class Peer {
 
   /** Keeps the cookie for the next handshake message; retransmission comes in its own time (§6.6). */
   handleCookieReply(reply: CookieReply, now: Millis): Dropped | undefined {
-    return this.#cookies.consumeReply(reply, now) ? undefined : { drop: 'invalid-cookie-reply' };
+    return this.#cookies?.consumeReply(reply, now) ? undefined : { drop: 'invalid-cookie-reply' };
   }
 
   // Data
@@ -381,6 +399,8 @@ export class Peer {
 
   #sendHandshake(datagram: Uint8Array, secrets: HandshakeSecrets | undefined, to: Endpoint, now: Millis): void {
     if (secrets !== undefined) this.#host.emit({ kind: 'handshake-secrets', peer: this, secrets });
+    const { primitives, timing } = this.#host;
+    this.#cookies ??= new CookieGenerator(primitives, this.publicKey, timing.cookieLifetime);
     this.#cookies.addMacs(datagram, now);
     this.txBytes += datagram.length;
     this.#timers.authenticatedSent(now);
@@ -400,7 +420,7 @@ export class Peer {
       localStaticPrivateKey: local.privateKey.slice(),
       remoteStaticPublicKey: this.publicKey.slice(),
       localEphemeralPrivateKey: ephemeral.privateKey.slice(),
-      presharedKey: this.presharedKey.slice(),
+      presharedKey: (this.#presharedKey ?? NO_PRESHARED_KEY).slice(),
     };
   }
 
