@@ -4,7 +4,15 @@
  * ours everywhere else.
  */
 import { WiremeshError } from '../error.ts';
-import { endpointOf, formatEndpoint, formatPrefix, parseAddress, parsePrefix, type Endpoint } from '../inet/index.ts';
+import {
+  addressFromBytes,
+  endpointOf,
+  formatEndpoint,
+  formatPrefix,
+  parseAddress,
+  parsePrefix,
+  type Endpoint,
+} from '../inet/index.ts';
 import type { AllowedIpChange, DeviceChange, DeviceState, PeerChange, PeerState } from '../wireguard/index.ts';
 
 /** A line that is none of the protocol's. It is not repeated: its value may be a secret. */
@@ -24,27 +32,34 @@ type PeerDraft = Writable<Omit<PeerChange, 'allowedIps'>> & { allowedIps: Allowe
 /** Interface index of a name, for the zone of a link-local endpoint; `undefined` if there is none. */
 export type ResolveZone = (name: string) => number | undefined;
 
-const DEVICE_KEYS: Record<string, (change: Writable<DeviceChange>, value: string) => void> = {
-  private_key: (change, value) => (change.privateKey = readKey(value)),
+/** What reading a value may need. */
+interface Context {
+  readonly resolveZone: ResolveZone;
+  readonly memory: SharedMemory;
+}
+
+const DEVICE_KEYS: Record<string, (change: Writable<DeviceChange>, value: string, context: Context) => void> = {
+  private_key: (change, value, { memory }) => (change.privateKey = readKey(value, memory)),
   listen_port: (change, value) => (change.listenPort = readNumber(value, 65_535)),
   fwmark: (change, value) => (change.fwmark = readNumber(value, 0xffff_ffff)),
   replace_peers: (change, value) => (change.replacePeers = readTrue(value)),
 };
 
-const PEER_KEYS: Record<string, (peer: PeerDraft, value: string, zone: ResolveZone) => void> = {
+const PEER_KEYS: Record<string, (peer: PeerDraft, value: string, context: Context) => void> = {
   remove: (peer, value) => (peer.remove = readTrue(value)),
   update_only: (peer, value) => (peer.updateOnly = readTrue(value)),
-  preshared_key: (peer, value) => (peer.presharedKey = readKey(value)),
-  endpoint: (peer, value, zone) => (peer.endpoint = required(readEndpoint(value, zone))),
+  preshared_key: (peer, value, { memory }) => (peer.presharedKey = readKey(value, memory)),
+  endpoint: (peer, value, { resolveZone }) => (peer.endpoint = required(readEndpoint(value, resolveZone))),
   persistent_keepalive_interval: (peer, value) => (peer.persistentKeepalive = readNumber(value, 65_535)),
   replace_allowed_ips: (peer, value) => {
     peer.replaceAllowedIps = readTrue(value);
     // Lines take effect in their order: what the same peer was given before this one goes as well.
     peer.allowedIps = [];
   },
-  allowed_ip: (peer, value) => {
+  allowed_ip: (peer, value, { memory }) => {
     const remove = value.startsWith('-');
-    const prefix = required(value.includes('/') ? parsePrefix(value.slice(remove ? 1 : 0)) : undefined);
+    const { address, length } = required(value.includes('/') ? parsePrefix(value.slice(remove ? 1 : 0)) : undefined);
+    const prefix = { address: addressFromBytes(memory.copyOf(address.bytes)), length };
     peer.allowedIps.push(remove ? { prefix, remove } : { prefix });
   },
   protocol_version: (_peer, value) => required(value === '1' ? value : undefined),
@@ -54,10 +69,10 @@ const PEER_KEYS: Record<string, (peer: PeerDraft, value: string, zone: ResolveZo
 export class SetOperation {
   readonly #change: Writable<DeviceChange> = {};
   readonly #peers: PeerDraft[] = [];
-  readonly #resolveZone: ResolveZone;
+  readonly #context: Context;
 
   constructor(resolveZone: ResolveZone) {
-    this.#resolveZone = resolveZone;
+    this.#context = { resolveZone, memory: new SharedMemory() };
   }
 
   /** @throws UapiSyntaxError */
@@ -67,10 +82,10 @@ export class SetOperation {
     const key = line.slice(0, equals);
     const value = line.slice(equals + 1);
     const peer = this.#peers.at(-1);
-    if (key === 'public_key') this.#peers.push({ publicKey: readKey(value), allowedIps: [] });
+    if (key === 'public_key') this.#peers.push({ publicKey: readKey(value, this.#context.memory), allowedIps: [] });
     // What belongs to the device stands before the first peer.
-    else if (peer === undefined) lookUp(DEVICE_KEYS, key)(this.#change, value);
-    else lookUp(PEER_KEYS, key)(peer, value, this.#resolveZone);
+    else if (peer === undefined) lookUp(DEVICE_KEYS, key)(this.#change, value, this.#context);
+    else lookUp(PEER_KEYS, key)(peer, value, this.#context);
   }
 
   change(): DeviceChange {
@@ -111,11 +126,37 @@ function lookUp<T>(table: Record<string, T>, key: string): T {
   return required(Object.hasOwn(table, key) ? table[key] : undefined);
 }
 
-function readKey(text: string): Uint8Array {
-  const key = new Uint8Array(32);
+function readKey(text: string, memory: SharedMemory): Uint8Array {
+  const hex = required(/^[0-9a-fA-F]{64}$/.exec(text))[0];
+  const key = memory.allocate(32);
   // A Buffer with memory of its own would take it from a pool, where the key stays.
-  Buffer.from(key.buffer).write(required(/^[0-9a-fA-F]{64}$/.exec(text))[0], 'hex');
+  Buffer.from(key.buffer, key.byteOffset, key.length).write(hex, 'hex');
   return key;
+}
+
+/**
+ * Memory for the small arrays of one operation. Each with an ArrayBuffer of its own would take a few hundred bytes, and
+ * as many again when it is cloned into the device thread: much, with thousands of peers.
+ */
+class SharedMemory {
+  static readonly #CHUNK = 4096;
+  #chunk = new Uint8Array(0);
+  #used = 0;
+
+  allocate(length: number): Uint8Array {
+    if (this.#used + length > this.#chunk.length) {
+      this.#chunk = new Uint8Array(SharedMemory.#CHUNK);
+      this.#used = 0;
+    }
+    this.#used += length;
+    return this.#chunk.subarray(this.#used - length, this.#used);
+  }
+
+  copyOf(bytes: Uint8Array): Uint8Array {
+    const copy = this.allocate(bytes.length);
+    copy.set(bytes);
+    return copy;
+  }
 }
 
 function readNumber(text: string, max: number): number {
