@@ -17,6 +17,12 @@ export class DeviceError extends WiremeshError {
   }
 }
 
+/**
+ * Packets allocate nothing, and a thread that blocks in `epoll_wait` never gets to give memory back: what a large
+ * configuration makes the young generation grow to, 48 MB by default, the process would keep for good.
+ */
+const YOUNG_GENERATION_MB = 6;
+
 type Reply = (report: Extract<Report, { kind: 'reply' | 'refused' }>) => void;
 /** A command less its `id`, for each member of the union. */
 type Unnumbered<C> = C extends { readonly id: number } ? Omit<C, 'id'> : never;
@@ -47,6 +53,7 @@ export class RunningDevice {
     const script = new URL(`./device-thread${extname(import.meta.url)}`, import.meta.url);
     const worker = new Worker(script, {
       workerData: { options, port: port2, wakeUpFd: wakeUp.fd },
+      resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MB },
       transferList: [port2],
     });
     const ended = once(worker, 'exit').then(() => undefined);
