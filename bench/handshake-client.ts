@@ -6,9 +6,11 @@ import type { Initiators } from './initiators.ts';
 /** Initiations under way at once: enough to keep a responder busy, too few for wireguard-go to call itself under load. */
 const WINDOW = 32;
 /** A responder that says nothing for as long, in milliseconds, has lost what was under way. */
-const PATIENCE = 50;
-/** Confirmations sent without a pause between: nothing answers them. */
-const BURST = 64;
+const PATIENCE = 250;
+/** Confirmations sent without a pause between, few enough for the responder's socket to hold: nothing answers them. */
+const BURST = 32;
+/** In milliseconds. Longer than the responder needs for a burst, on a core that it shares. */
+const PAUSE = 5;
 
 /** The type of a response (whitepaper §5.4.3). */
 const RESPONSE = 2;
@@ -62,7 +64,7 @@ export class HandshakeClient {
     answers.forEach((answer, index) => {
       const confirmation = answer && this.#initiators.answer(index, answer, this.#responder);
       if (confirmation !== undefined) this.#send(index, confirmation);
-      if (index % BURST === 0) this.#epoll.wait(1);
+      if (index % BURST === 0) pause();
     });
   }
 
@@ -81,4 +83,9 @@ export class HandshakeClient {
     }
     return count;
   }
+}
+
+/** Blocks the thread: the time that it takes is nobody's. */
+function pause(): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, PAUSE);
 }

@@ -2,7 +2,8 @@ import type { Millis } from '../machine/index.ts';
 
 /**
  * Handshake messages in one second beyond which senders have to prove their address with a cookie (whitepaper §5.3).
- * Each costs up to a third of a millisecond of curve operations: this many take a tenth of a core.
+ * Each costs up to 0.16 ms, most of it curve operations, and 0.7 ms where node:crypto has to do them: this many take a
+ * twentieth of a core, or a fifth.
  */
 const MESSAGES_PER_SECOND = 300;
 const SECOND = 1000;
