@@ -1,4 +1,5 @@
 import { addressFromBytes, prefixOf, type Prefix } from '../inet/index.ts';
+import { List, OrderedLists } from './ordered-lists.ts';
 import { PrefixTrie } from './prefix-trie.ts';
 
 /** Where addresses lie in the fixed headers of IPv4 (RFC 791) and IPv6 (RFC 8200). */
@@ -16,6 +17,8 @@ export class AllowedIps<Owner> {
   readonly #owners: (Owner | undefined)[] = [undefined];
   readonly #freeNumbers: number[] = [];
   readonly #holdings = new Map<Owner, Holding>();
+  /** What each has, by `idOf`. */
+  readonly #lists = new OrderedLists();
   /** The address that is being looked for, as big-endian words. Kept, because a lookup allocates nothing. */
   readonly #address = new Int32Array(4);
 
@@ -24,9 +27,10 @@ export class AllowedIps<Owner> {
     const { trie, length } = this.#locate(prefix);
     const known = trie.find(this.#address, length);
     // Also where it is this owner's: as with other implementations, it is then listed last.
-    if (known >= 0) this.#holdingAt(trie, known).nodes.delete(nodeId(prefix, known));
-    const { number, nodes } = this.#holdingOf(owner);
-    nodes.add(nodeId(prefix, trie.set(this.#address, length, number)));
+    if (known >= 0) this.#lists.delete(this.#holdingAt(trie, known), this.#idOf(trie, known));
+    const holding = this.#holdingOf(owner);
+    const node = trie.set(this.#address, length, holding.number);
+    this.#lists.add(holding, this.#idOf(trie, node));
   }
 
   /** Takes `prefix` away, if it belongs to `owner`. */
@@ -34,7 +38,7 @@ export class AllowedIps<Owner> {
     const { trie, length } = this.#locate(prefix);
     const node = trie.find(this.#address, length);
     if (node < 0 || this.#owners[trie.owner(node)] !== owner) return;
-    this.#holdingAt(trie, node).nodes.delete(nodeId(prefix, node));
+    this.#lists.delete(this.#holdingAt(trie, node), this.#idOf(trie, node));
     trie.delete(this.#address, length);
   }
 
@@ -48,8 +52,11 @@ export class AllowedIps<Owner> {
   }
 
   list(owner: Owner): Prefix[] {
-    return Array.from(this.#holdings.get(owner)?.nodes ?? [], (id) => {
-      const { bytes, length } = (id & 1 ? this.#ipv6 : this.#ipv4).prefix(id >>> 1);
+    const holding = this.#holdings.get(owner);
+    if (holding === undefined) return [];
+    return Array.from(this.#lists.values(holding), (id) => {
+      const trie = id & 1 ? this.#ipv6 : this.#ipv4;
+      const { bytes, length } = trie.prefix((id >>> 1) * trie.stride);
       return prefixOf(addressFromBytes(bytes), length);
     });
   }
@@ -79,7 +86,7 @@ export class AllowedIps<Owner> {
     const known = this.#holdings.get(owner);
     if (known !== undefined) return known;
     const number = this.#freeNumbers.pop() ?? this.#owners.length;
-    const holding = { number, nodes: new Set<number>() };
+    const holding = new Holding(number);
     this.#owners[number] = owner;
     this.#holdings.set(owner, holding);
     return holding;
@@ -90,6 +97,11 @@ export class AllowedIps<Owner> {
     return this.#holdings.get(this.#owners[trie.owner(node)]!)!;
   }
 
+  /** One number for each node of both tries. */
+  #idOf(trie: PrefixTrie, node: number): number {
+    return 2 * (node / trie.stride) + (trie === this.#ipv6 ? 1 : 0);
+  }
+
   #locate({ address, length }: Prefix): { trie: PrefixTrie; length: number } {
     const { bytes } = address;
     for (let i = 0; 4 * i < bytes.length; i++) this.#address[i] = readWord(bytes, 4 * i);
@@ -97,16 +109,14 @@ export class AllowedIps<Owner> {
   }
 }
 
-/** What one owner has. */
-interface Holding {
+/** What one owner has, in the order in which it was added. */
+class Holding extends List {
   /** Of the owner. */
   readonly number: number;
-  /** In the order in which they were added, for listing: twice the node, plus 1 for IPv6. */
-  readonly nodes: Set<number>;
-}
-
-function nodeId(prefix: Prefix, node: number): number {
-  return 2 * node + (prefix.address.family === 6 ? 1 : 0);
+  constructor(number: number) {
+    super();
+    this.number = number;
+  }
 }
 
 function readWord(bytes: Uint8Array, at: number): number {

@@ -18,7 +18,8 @@ const MANY_NODES = 64;
 /** Addresses are handed in as words, in an array that is as long or longer. Owners are numbers from 1; 0 is nobody. */
 export class PrefixTrie {
   readonly #words: 1 | 4;
-  readonly #stride: 4 | 8;
+  /** Nodes are multiples of it. */
+  readonly stride: 4 | 8;
   #nodes: Int32Array;
   #used: number;
   readonly #free: number[] = [];
@@ -28,14 +29,14 @@ export class PrefixTrie {
 
   constructor(words: 1 | 4) {
     this.#words = words;
-    this.#stride = words === 1 ? 4 : 8;
-    this.#nodes = new Int32Array(16 * this.#stride);
-    this.#used = this.#stride;
+    this.stride = words === 1 ? 4 : 8;
+    this.#nodes = new Int32Array(16 * this.stride);
+    this.#used = this.stride;
   }
 
   /** The owner of the longest prefix that covers `address`. */
   lookup(address: Int32Array): number {
-    if (this.#used < MANY_NODES * this.#stride) return this.#lookupByWalk(address);
+    if (this.#used < MANY_NODES * this.stride) return this.#lookupByWalk(address);
     const ranges = (this.#ranges ??= new RangeTable(this.#commonLength()));
     if (ranges.offset > 0 && this.#commonBits(this.#top(), address, ranges.offset) < ranges.offset) {
       return this.owner(0);
@@ -189,9 +190,9 @@ export class PrefixTrie {
 
   #create(address: Int32Array, length: number): number {
     const node = this.#free.pop() ?? this.#used;
-    if (node === this.#used) this.#used += this.#stride;
+    if (node === this.#used) this.#used += this.stride;
     if (this.#used > this.#nodes.length) this.#grow();
-    this.#nodes.fill(0, node, node + this.#stride);
+    this.#nodes.fill(0, node, node + this.stride);
     this.#nodes[node + META] = length;
     // The address is that of a longer prefix where this one is a fork.
     for (let i = 0; 32 * i < length; i++) this.#nodes[node + KEY + i] = address[i] & maskOf(length - 32 * i);
