@@ -6,7 +6,8 @@
  */
 import { chooseAead } from '../src/crypto/aead.ts';
 import { nodePrimitives } from '../src/crypto/node.ts';
-import { InboundPath } from '../src/device/inbound-path.ts';
+import { InboundPath, OPENED_BYTES } from '../src/device/inbound-path.ts';
+import { PacketMemory } from '../src/device/packet-memory.ts';
 import { OutboundPath } from '../src/device/outbound-path.ts';
 import { pathCounters } from '../src/device/path-counters.ts';
 import { PeerAddresses } from '../src/device/peer-addresses.ts';
@@ -47,12 +48,13 @@ class FarmDevice {
     this.tun = openTun(interfaceName);
     this.sockets.bind(0);
     const counters = pathCounters();
-    const writer = new TunWriter(this.tun, counters);
+    const memory = new PacketMemory(OPENED_BYTES);
+    const writer = new TunWriter(this.tun, counters, memory.checksums);
     const unreachable = new UnreachableAnswers(writer);
     const addresses = new PeerAddresses();
     const shared = { tun: this.tun, device: this.#device, sockets: this.sockets, addresses, counters };
     this.#outbound = new OutboundPath({ ...shared, unreachable });
-    this.#inbound = new InboundPath({ ...shared, writer, toControl: () => undefined });
+    this.#inbound = new InboundPath({ ...shared, writer, memory, toControl: () => undefined });
     this.#device.configure({ privateKey, peers: [hub] }, clock());
   }
 

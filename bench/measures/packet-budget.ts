@@ -5,11 +5,12 @@
  */
 import { execFileSync } from 'node:child_process';
 import { chooseAead } from '../../src/crypto/aead.ts';
+import { PacketMemory } from '../../src/device/packet-memory.ts';
 import { endpointOf, parseAddress, parseEndpoint, parsePrefix, type IpAddress } from '../../src/inet/index.ts';
 import { Epoll, inNamespace, namespacePath, NativeBuffer, openTun, openUdpSocket } from '../../src/linux/index.ts';
 import { PieceList, SocketAddress } from '../../src/linux/index.ts';
 import { Coalescer, emptyVirtioHeader, readVirtioHeader, Segmenter } from '../../src/packet/index.ts';
-import { sumWords, VIRTIO_HEADER_BYTES } from '../../src/packet/index.ts';
+import { VIRTIO_HEADER_BYTES } from '../../src/packet/index.ts';
 import { Device, openTransportData, sealTransportData, type Keypair } from '../../src/wireguard/index.ts';
 import { millis } from '../../src/machine/index.ts';
 import { drain, Initiators } from '../initiators.ts';
@@ -39,7 +40,8 @@ export const packetBudget: Measure = {
 
 function computation(): Step[] {
   const buffer = new Uint8Array(70_000);
-  const view = new DataView(buffer.buffer);
+  const memory = new PacketMemory(1500);
+  const packet = memory.allocate(1500).bytes;
   const key = chooseAead().aead(new Uint8Array(32));
   const counter = { high: 0, low: 0 };
   const opened = new Uint8Array(70_000);
@@ -65,7 +67,7 @@ function computation(): Step[] {
         if (openTransportData(receiver, buffer, 64, length, place, now) < 0) throw new Error('a packet did not open');
       },
     ],
-    ['checksum of 1,400 bytes', () => sumWords(view, 20, 1400)],
+    ['checksum of 1,400 bytes', () => memory.checksums.sum(packet, 20, 1400)],
     ['lookup among allowed IPs', () => device.allowedIps.lookupSource(PACKET, 0)],
     ...cuttingAndCoalescing(),
   ];
@@ -76,17 +78,19 @@ const PACKET = Uint8Array.from([0x45, 0, 0, 20, 0, 0, 0, 0, 64, 17, 0, 0, 10, 0,
 /** A large TCP packet as the kernel hands it over, cut and put together again. */
 function cuttingAndCoalescing(): Step[] {
   const mss = SEGMENT_BYTES - 40;
-  const large = new Uint8Array(VIRTIO_HEADER_BYTES + 40 + SEGMENTS * mss);
-  const view = new DataView(large.buffer, VIRTIO_HEADER_BYTES);
+  const largeBytes = VIRTIO_HEADER_BYTES + 40 + SEGMENTS * mss;
+  const memory = new PacketMemory(largeBytes + 64 + SEGMENTS * DATAGRAM);
+  const large = memory.allocate(largeBytes).bytes;
+  const view = new DataView(large.buffer, large.byteOffset + VIRTIO_HEADER_BYTES);
   large.set(PACKET, VIRTIO_HEADER_BYTES);
   view.setUint16(2, 40 + SEGMENTS * mss);
   view.setUint8(9, 6);
   view.setUint8(32, 0x50);
   view.setUint8(33, 0x10);
   const header = { ...emptyVirtioHeader(), flags: 1, gsoType: 1, gsoSize: mss, checksumStart: 20, checksumOffset: 16 };
-  const segmenter = new Segmenter();
-  const coalescer = new Coalescer();
-  const train = new Uint8Array(SEGMENTS * DATAGRAM);
+  const segmenter = new Segmenter(memory.checksums);
+  const coalescer = new Coalescer(memory.checksums);
+  const train = memory.allocate(SEGMENTS * DATAGRAM).bytes;
   const cut = () => {
     if (segmenter.begin(large, VIRTIO_HEADER_BYTES, large.length - VIRTIO_HEADER_BYTES, header) !== SEGMENTS)
       throw new Error('the packet was not cut as expected');

@@ -1,4 +1,4 @@
-import { MAX_SEGMENTS, MAX_TRAIN_BYTES, NativeBuffer } from '../linux/index.ts';
+import { MAX_SEGMENTS, MAX_TRAIN_BYTES, type NativeBuffer } from '../linux/index.ts';
 import type { Millis } from '../machine/index.ts';
 import type { Keypair } from '../wireguard/index.ts';
 import type { PathCounters } from './path-counters.ts';
@@ -6,14 +6,14 @@ import type { PeerAddresses } from './peer-addresses.ts';
 import type { Sockets } from './sockets.ts';
 
 /** Room for the largest datagram, so that one can always be written before it is known whether it fits the train. */
-const CAPACITY = MAX_TRAIN_BYTES + 65_535 + 64;
+export const TRAIN_CAPACITY = MAX_TRAIN_BYTES + 65_535 + 64;
 
 /**
  * Datagrams for one peer that lie one behind the other, to be sent with one `sendmsg` (`UDP_SEGMENT`): all of the
  * same size, only the last may be shorter.
  */
 export class DatagramTrain {
-  readonly #buffer = new NativeBuffer(CAPACITY);
+  readonly #buffer: NativeBuffer;
   readonly #sockets: Sockets;
   readonly #addresses: PeerAddresses;
   readonly #counters: PathCounters;
@@ -25,10 +25,12 @@ export class DatagramTrain {
   /** A datagram shorter than the others is in: nothing may follow it. */
   #isClosed = false;
 
-  constructor(sockets: Sockets, addresses: PeerAddresses, counters: PathCounters) {
-    this.#sockets = sockets;
-    this.#addresses = addresses;
-    this.#counters = counters;
+  /** `buffer` has `TRAIN_CAPACITY` bytes. */
+  constructor(buffer: NativeBuffer, parts: { sockets: Sockets; addresses: PeerAddresses; counters: PathCounters }) {
+    this.#buffer = buffer;
+    this.#sockets = parts.sockets;
+    this.#addresses = parts.addresses;
+    this.#counters = parts.counters;
   }
 
   get bytes(): Uint8Array {

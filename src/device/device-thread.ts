@@ -11,9 +11,10 @@ import { millis, type Millis } from '../machine/index.ts';
 import { Device, wipeSecrets, type DeviceChange, type DeviceOutput } from '../wireguard/index.ts';
 import { ControlRelay } from './control-relay.ts';
 import { EventLoop } from './event-loop.ts';
-import { InboundPath } from './inbound-path.ts';
+import { InboundPath, OPENED_BYTES } from './inbound-path.ts';
 import { KeyLog } from './key-log.ts';
 import { OutboundPath } from './outbound-path.ts';
+import { PacketMemory } from './packet-memory.ts';
 import { pathCounters } from './path-counters.ts';
 import { PeerAddresses } from './peer-addresses.ts';
 import { Sockets } from './sockets.ts';
@@ -59,7 +60,8 @@ class DeviceThread {
     const control = new ControlRelay(counters, clock, (datagram, from) =>
       this.#report({ kind: 'datagram', datagram, from }),
     );
-    const writer = new TunWriter(this.#tun, counters);
+    const memory = new PacketMemory(OPENED_BYTES);
+    const writer = new TunWriter(this.#tun, counters, memory.checksums);
     const shared = { tun: this.#tun, device: this.#device, sockets: this.#sockets, addresses, counters };
     this.#loop = new EventLoop({
       ...shared,
@@ -67,6 +69,7 @@ class DeviceThread {
       inbound: new InboundPath({
         ...shared,
         writer,
+        memory,
         toControl: (datagram, from) => control.take(datagram, from),
       }),
       wakeUp: EventFd.of(wakeUpFd),

@@ -11,6 +11,7 @@ import {
   type PlaintextPlace,
 } from '../wireguard/index.ts';
 import { HandshakeLoad } from './handshake-load.ts';
+import type { PacketMemory } from './packet-memory.ts';
 import type { PathCounters } from './path-counters.ts';
 import type { PeerAddresses } from './peer-addresses.ts';
 import type { TunWriter } from './tun-writer.ts';
@@ -23,6 +24,8 @@ const LONGEST_HANDSHAKE_MESSAGE = 148;
 /** Before each packet that is opened, and where it is opened to: it is what makes that fast (`AeadKey.open`). */
 const HEADROOM = 64;
 const LARGEST_TRAIN = 65_536;
+/** Of the memory that a path is given. */
+export const OPENED_BYTES = 2 * LARGEST_TRAIN;
 
 /** Takes a datagram whose first byte is none of WireGuard's. `datagram` is a view into a buffer that is used again. */
 export type ControlSink = (datagram: Uint8Array, from: Endpoint) => void;
@@ -38,9 +41,9 @@ export class InboundPath {
   readonly #counters: PathCounters;
   readonly #toControl: ControlSink;
   readonly #buffer = new NativeBuffer(HEADROOM + LARGEST_TRAIN);
-  readonly #opened = new NativeBuffer(2 * LARGEST_TRAIN);
+  readonly #opened: NativeBuffer;
   /** Where the next plaintext goes. */
-  readonly #place: PlaintextPlace = { bytes: this.#opened.bytes, offset: HEADROOM };
+  readonly #place: PlaintextPlace;
   readonly #load = new HandshakeLoad();
   /** What was received with one keypair since it was last reported. */
   #keypair: Keypair | undefined;
@@ -50,12 +53,15 @@ export class InboundPath {
     device: Device;
     addresses: PeerAddresses;
     writer: TunWriter;
+    memory: PacketMemory;
     counters: PathCounters;
     toControl: ControlSink;
   }) {
     this.#device = parts.device;
     this.#addresses = parts.addresses;
     this.#writer = parts.writer;
+    this.#opened = parts.memory.allocate(OPENED_BYTES);
+    this.#place = { bytes: this.#opened.bytes, offset: HEADROOM };
     this.#counters = parts.counters;
     this.#toControl = parts.toControl;
   }

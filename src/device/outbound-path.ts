@@ -1,13 +1,16 @@
-import { NativeBuffer, type Tun } from '../linux/index.ts';
+import type { NativeBuffer, Tun } from '../linux/index.ts';
 import type { Millis } from '../machine/index.ts';
 import { readEcn, readVirtioHeader, Segmenter, VIRTIO_HEADER_BYTES, emptyVirtioHeader } from '../packet/index.ts';
 import { sealTransportData, TRANSPORT_HEADER, type Device, type Keypair, type Peer } from '../wireguard/index.ts';
-import { DatagramTrain } from './datagram-train.ts';
+import { DatagramTrain, TRAIN_CAPACITY } from './datagram-train.ts';
+import { PacketMemory } from './packet-memory.ts';
 import type { PathCounters } from './path-counters.ts';
 import type { PeerAddresses } from './peer-addresses.ts';
 import { isOwnDatagram } from './routing-loop.ts';
 import type { Sockets } from './sockets.ts';
 import type { UnreachableAnswers } from './unreachable-answers.ts';
+
+const PACKET_BYTES = VIRTIO_HEADER_BYTES + 65_535;
 
 /**
  * From the TUN device to the network: read a packet (up to 64 KiB with segmentation offload), find its peer, cut it,
@@ -20,9 +23,9 @@ export class OutboundPath {
   readonly #train: DatagramTrain;
   readonly #unreachable: UnreachableAnswers;
   readonly #counters: PathCounters;
-  readonly #packet = new NativeBuffer(VIRTIO_HEADER_BYTES + 65_535);
+  readonly #packet: NativeBuffer;
   readonly #header = emptyVirtioHeader();
-  readonly #segmenter = new Segmenter();
+  readonly #segmenter: Segmenter;
 
   constructor(parts: {
     tun: Tun;
@@ -36,7 +39,10 @@ export class OutboundPath {
     this.#device = parts.device;
     this.#unreachable = parts.unreachable;
     this.#counters = parts.counters;
-    this.#train = new DatagramTrain(parts.sockets, parts.addresses, parts.counters);
+    const memory = new PacketMemory(PACKET_BYTES + TRAIN_CAPACITY);
+    this.#packet = memory.allocate(PACKET_BYTES);
+    this.#segmenter = new Segmenter(memory.checksums);
+    this.#train = new DatagramTrain(memory.allocate(TRAIN_CAPACITY), parts);
   }
 
   /** Forwards what the device holds, `budget` reads at most. */

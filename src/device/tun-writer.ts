@@ -3,6 +3,7 @@ import {
   Coalescer,
   MAX_PIECES,
   REFUSED,
+  type Checksums,
   VIRTIO_HEADER_BYTES,
   writeVirtioHeader,
   emptyVirtioHeader,
@@ -16,12 +17,13 @@ import type { PathCounters } from './path-counters.ts';
 export class TunWriter {
   readonly #tun: Tun;
   readonly #counters: PathCounters;
-  readonly #coalescer = new Coalescer();
+  readonly #coalescer: Coalescer;
   readonly #header = emptyVirtioHeader();
   readonly #headerBytes = new NativeBuffer(VIRTIO_HEADER_BYTES);
   readonly #pieces = new PieceList(MAX_PIECES + 1);
 
-  constructor(tun: Tun, counters: PathCounters) {
+  constructor(tun: Tun, counters: PathCounters, checksums: Checksums) {
+    this.#coalescer = new Coalescer(checksums);
     this.#tun = tun;
     this.#counters = counters;
     this.#pieces.set(0, this.#headerBytes.address, VIRTIO_HEADER_BYTES);

@@ -11,14 +11,19 @@ export class NativeBuffer {
   readonly view: DataView<ArrayBuffer>;
   readonly address: number;
 
-  constructor(length: number) {
-    const alignment = length < PAGE ? 8 : PAGE;
-    const memory = new ArrayBuffer(length + alignment);
-    const start = addressOf(memory);
-    this.address = Math.ceil(start / alignment) * alignment;
-    this.bytes = new Uint8Array(memory, this.address - start, length);
-    this.view = new DataView(memory, this.address - start, length);
+  /** A part of `within`, if that is given; it must never be detached. */
+  constructor(length: number, within?: { readonly memory: ArrayBuffer; readonly start: number }) {
+    const { memory, start } = within ?? alignedMemory(length);
+    this.address = addressOf(memory) + start;
+    this.bytes = new Uint8Array(memory, start, length);
+    this.view = new DataView(memory, start, length);
   }
+}
+
+function alignedMemory(length: number): { memory: ArrayBuffer; start: number } {
+  const alignment = length < PAGE ? 8 : PAGE;
+  const memory = new ArrayBuffer(length + alignment);
+  return { memory, start: -addressOf(memory) & (alignment - 1) };
 }
 
 /** Writes a pointer into a structure: in two halves instead of as one BigInt, which would be allocated. */

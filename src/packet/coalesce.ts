@@ -1,4 +1,5 @@
 import { checksumOf, foldSum, pseudoHeaderSum, sumWords } from './checksum.ts';
+import { plainChecksums, type Checksums } from './checksums.ts';
 import { DONT_FRAGMENT, IPV4, IPV6, PROTOCOL_TCP } from './ip.ts';
 import { ACK, PSH, TCP } from './tcp.ts';
 import { viewOf } from './view.ts';
@@ -40,6 +41,11 @@ export class Coalescer {
   #nextSequence = 0;
   readonly #first: Candidate = { transport: 0, headers: 0, payload: 0 };
   readonly #next: Candidate = { transport: 0, headers: 0, payload: 0 };
+  readonly #checksums: Checksums;
+
+  constructor(checksums: Checksums = plainChecksums) {
+    this.#checksums = checksums;
+  }
 
   /**
    * Adds the packet of `length` bytes at `offset`; `bytes` must be the same, and unchanged, until `finish`.
@@ -55,10 +61,10 @@ export class Coalescer {
     const next = this.#next;
     if (!readSegment(view, offset, length, next) || !this.#fits(view, offset, next)) return REFUSED;
     if (!this.#isVerified) {
-      if (!hasRightChecksum(view, this.pieceOffsets[0], this.pieceLengths[0], this.#first.transport)) return REFUSED;
+      if (!this.#hasRightChecksum(bytes, this.pieceOffsets[0], this.pieceLengths[0], this.#first)) return REFUSED;
       this.#isVerified = true;
     }
-    if (!hasRightChecksum(view, offset, length, next.transport)) return REFUSED;
+    if (!this.#hasRightChecksum(bytes, offset, length, next)) return REFUSED;
     this.#extend(view, offset, next);
     return EXTENDED;
   }
@@ -100,6 +106,16 @@ export class Coalescer {
     this.#nextSequence = (this.#nextSequence + next.payload) >>> 0;
     this.#hasPush = (view.getUint8(offset + next.transport + TCP.flags) & PSH) !== 0;
     this.#isOpen = !this.#hasPush && next.payload === this.#first.payload;
+  }
+
+  /**
+   * A large packet is handed on with a partial checksum, which says that it was right: so it must have been, and for
+   * each segment. The tunnel's authentication does not say so, the packet may have been broken before it came to the peer.
+   */
+  #hasRightChecksum(bytes: Uint8Array, offset: number, length: number, { transport }: Candidate): boolean {
+    const transportLength = length - transport;
+    const pseudoHeader = pseudoHeaderSum(viewOf(bytes), offset, PROTOCOL_TCP, transportLength);
+    return foldSum(pseudoHeader + this.#checksums.sum(bytes, offset + transport, transportLength)) === 0xffff;
   }
 
   /** Whether the segment at `offset` is the one that follows in the group's flow. */
@@ -193,15 +209,4 @@ function isSameTcp(view: DataView, a: number, b: number, length: number): boolea
   if (view.getUint16(a + TCP.urgent) !== view.getUint16(b + TCP.urgent)) return false;
   for (let i = TCP.end; i < length; i += 4) if (view.getInt32(a + i) !== view.getInt32(b + i)) return false;
   return true;
-}
-
-/**
- * A large packet is handed on with a partial checksum, which says that it was right: so it must have been, and for
- * each segment. The tunnel's authentication does not say so, the packet may have been broken before it came to the peer.
- */
-function hasRightChecksum(view: DataView, offset: number, length: number, transport: number): boolean {
-  const transportLength = length - transport;
-  const sum =
-    pseudoHeaderSum(view, offset, PROTOCOL_TCP, transportLength) + sumWords(view, offset + transport, transportLength);
-  return foldSum(sum) === 0xffff;
 }

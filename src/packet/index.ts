@@ -7,6 +7,8 @@ export * from './ip.ts';
 export * from './tcp.ts';
 export * from './udp.ts';
 export * from './checksum.ts';
+export * from './checksums.ts';
+export { CHECKSUM_MODULE } from './checksum-module.ts';
 export * from './icmp.ts';
 export * from './ecn.ts';
 export * from './virtio.ts';
