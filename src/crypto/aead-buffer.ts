@@ -1,5 +1,4 @@
 import koffi from 'koffi';
-import { KEY_BYTES } from './node.ts';
 
 /**
  * Memory that OpenSSL is to read and write. What reaches it is an address and a number of bytes, so `checkRange` is the
@@ -9,11 +8,6 @@ export interface AddressedBuffer {
   readonly bytes: Uint8Array;
   readonly view: DataView;
   readonly address: number;
-}
-
-/** @throws RangeError */
-export function checkKey(key: Uint8Array): void {
-  if (key.length !== KEY_BYTES) throw new RangeError(`a key has ${KEY_BYTES} bytes, not ${key.length}`);
 }
 
 /** @throws RangeError unless `length` bytes from `offset`, and `room` more behind them, are inside `buffer` */

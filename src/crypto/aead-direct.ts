@@ -6,8 +6,9 @@
  * The functions are none of OpenSSL's public interface: a known answer must be tried before they are relied on (aead.ts).
  */
 import koffi from 'koffi';
-import { addressed, addressedBuffer, checkKey, checkRange } from './aead-buffer.ts';
+import { addressed, addressedBuffer, checkRange } from './aead-buffer.ts';
 import { KeyDestroyedError, OpenSslUnavailableError } from './aead-errors.ts';
+import { checkKey } from './key-objects.ts';
 import { KEY_BYTES, TAG_BYTES } from './node.ts';
 import type { Aead, AeadKey, Counter } from './primitives.ts';
 

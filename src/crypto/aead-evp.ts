@@ -4,8 +4,9 @@
  * system's libcrypto (Node's symbols win, and it crashes), EVP_Cipher as one call for two (a wrong result on OpenSSL 3.0).
  */
 import koffi from 'koffi';
-import { addressed, addressedBuffer, checkKey, checkRange } from './aead-buffer.ts';
+import { addressed, addressedBuffer, checkRange } from './aead-buffer.ts';
 import { AeadFailedError, KeyDestroyedError, OpenSslUnavailableError } from './aead-errors.ts';
+import { checkKey } from './key-objects.ts';
 import { NONCE_BYTES, TAG_BYTES, writeNonce } from './node.ts';
 import type { Aead, AeadKey, Counter } from './primitives.ts';
 

@@ -1,7 +1,8 @@
 /** ChaCha20-Poly1305 (RFC 8439) by node:crypto: works with every build of Node, allocates, 5 µs for 1,424 bytes. */
 import { createCipheriv, createDecipheriv } from 'node:crypto';
-import { checkKey, checkRange } from './aead-buffer.ts';
+import { checkRange } from './aead-buffer.ts';
 import { KeyDestroyedError } from './aead-errors.ts';
+import { checkKey } from './key-objects.ts';
 import { NONCE_BYTES, TAG_BYTES, writeNonce } from './node.ts';
 import type { Aead, AeadKey, Counter } from './primitives.ts';
 

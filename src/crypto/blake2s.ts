@@ -4,7 +4,8 @@
  * 1 and 2 µs, 10 on Node 24. Keyed BLAKE2s is in mac.ts.
  */
 import { createHash, createHmac } from 'node:crypto';
-import { addressedBytes, openSslInternals, OpenSslInternalsError } from './openssl-internals.ts';
+import { addressedBuffer } from './aead-buffer.ts';
+import { openSslInternals, OpenSslInternalsError } from './openssl-internals.ts';
 import type { Primitives } from './primitives.ts';
 
 export type Blake2s = Pick<Primitives, 'hash' | 'hmac'>;
@@ -54,7 +55,7 @@ export function openSslBlake2s(): Blake2s {
   const update = library.func('int ossl_blake2s_update(uintptr_t, uintptr_t, size_t)');
   /** Wipes the state, too. */
   const final = library.func('int ossl_blake2s_final(uintptr_t, uintptr_t)');
-  const { bytes: memory, address } = addressedBytes(MEMORY.end);
+  const { bytes: memory, address } = addressedBuffer(MEMORY.end);
   // Length of the digest, of the key; fanout and depth of a tree that is none.
   memory.set([DIGEST_BYTES, 0, 1, 1], MEMORY.parameters);
 

@@ -17,9 +17,3 @@ export function openSslInternals(): LibraryHandle {
   if (!openssl.startsWith('3.')) throw new OpenSslInternalsError(`OpenSSL ${openssl} is not known from inside`);
   return koffi.load(null);
 }
-
-/** Bytes at an address that does not change, for OpenSSL to read and write. Calls are synchronous, so one can serve all. */
-export function addressedBytes(length: number): { readonly bytes: Uint8Array; readonly address: number } {
-  const bytes = new Uint8Array(new ArrayBuffer(length));
-  return { bytes, address: Number(koffi.address(bytes.buffer)) };
-}

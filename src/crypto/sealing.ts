@@ -6,8 +6,8 @@
 import { createCipheriv, createDecipheriv } from 'node:crypto';
 import koffi from 'koffi';
 import { WiremeshError } from '../error.ts';
+import { addressedBuffer } from './aead-buffer.ts';
 import { KEY_BYTES } from './key-objects.ts';
-import { addressedBytes } from './openssl-internals.ts';
 
 export const TAG_BYTES = 16;
 export const NONCE_BYTES = 12;
@@ -82,7 +82,7 @@ export function openSslSealing(): Sealing {
 class OpenSslSealing implements Sealing {
   readonly #openSsl = loadOpenSsl();
   readonly #context = this.#newContext();
-  readonly #memory = addressedBytes(MEMORY.end);
+  readonly #memory = addressedBuffer(MEMORY.end);
 
   seal(key: Uint8Array, nonce: Uint8Array, plaintext: Uint8Array, associatedData: Uint8Array): Uint8Array {
     if (!fits(key, nonce, plaintext.length, associatedData.length)) {

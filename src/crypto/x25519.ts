@@ -3,8 +3,9 @@
  * node:crypto, which serves where that function is not to be had, every new private key costs 400 µs of import more.
  */
 import { diffieHellman } from 'node:crypto';
+import { addressedBuffer } from './aead-buffer.ts';
 import { checkKey, KEY_BYTES, rawPublicKey, x25519Private, x25519Public } from './key-objects.ts';
-import { addressedBytes, openSslInternals, OpenSslInternalsError } from './openssl-internals.ts';
+import { openSslInternals, OpenSslInternalsError } from './openssl-internals.ts';
 import type { Primitives } from './primitives.ts';
 
 export type X25519 = Pick<Primitives, 'publicKey' | 'sharedSecret'>;
@@ -43,7 +44,7 @@ export function openSslX25519(): X25519 {
   const derivePublic = library.func('void ossl_x25519_public_from_private(uintptr_t, uintptr_t)');
   /** 1, or 0 if the secret is all zeros, which it finds out in constant time. */
   const derive = library.func('int ossl_x25519(uintptr_t, uintptr_t, uintptr_t)');
-  const { bytes: memory, address } = addressedBytes(MEMORY.end);
+  const { bytes: memory, address } = addressedBuffer(MEMORY.end);
 
   const x25519: X25519 = {
     publicKey(privateKey) {
