@@ -61,7 +61,6 @@ class Explorer<Result> {
   operate(operation: Operation, lanes: Uint32Array, lane: number, values: readonly number[]): number {
     const steps = this.#steps[this.#thread];
     if (this.#done < steps.length) return steps[this.#done++].result;
-    // eslint-disable-next-line @typescript-eslint/only-throw-error -- it is no error, and nobody else is to catch it
     if (!this.#mayStep) throw PAUSED;
     this.#mayStep = false;
     const before = lanes[lane];
