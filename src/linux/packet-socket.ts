@@ -8,8 +8,14 @@ const SOCK_RAW_NONBLOCK_CLOEXEC = 3 | 0x800 | 0x80000;
 /** `htons(ETH_P_ALL)`: as `socket` and `sockaddr_ll` want it, in network order. */
 const ETH_P_ALL = 0x0300;
 
+const SOL_SOCKET = 1;
+const SO_RCVBUFFORCE = 33;
+const SIOCGSTAMPNS = 0x8907;
+
 /** `struct sockaddr_ll` (packet(7)), in bytes. */
-const SOCKADDR_LL = { family: 0, protocol: 2, interfaceIndex: 4, packetType: 10, end: 20 } as const;
+const SOCKADDR_LL = { family: 0, protocol: 2, interfaceIndex: 4, hardwareType: 8, packetType: 10, end: 20 } as const;
+
+const ARPHRD_ETHER = 1;
 
 const PACKET_TYPES = ['host', 'broadcast', 'multicast', 'other-host', 'outgoing'] as const;
 
@@ -22,6 +28,7 @@ export type PacketType = (typeof PACKET_TYPES)[number] | 'unknown';
 export class PacketSocket {
   readonly #message = new MessageHeader(0);
   readonly #sender = new NativeBuffer(SOCKADDR_LL.end);
+  readonly #time = new NativeBuffer(16);
   readonly #subject: string;
   #fd: number;
 
@@ -64,6 +71,27 @@ export class PacketSocket {
   /** Of the frame read last: for whom it was, or that this host sent it. */
   get packetType(): PacketType {
     return PACKET_TYPES[this.#sender.view.getUint8(SOCKADDR_LL.packetType)] ?? 'unknown';
+  }
+
+  /** Of the frame read last: whether it begins with an Ethernet header, or with that of IP, as on TUN. */
+  get hasEthernetHeader(): boolean {
+    return this.#sender.view.getUint16(SOCKADDR_LL.hardwareType, true) === ARPHRD_ETHER;
+  }
+
+  /** Room for what waits to be read, in bytes, beyond what the system allows others. @throws SystemCallError */
+  setReceiveBuffer(bytes: number): void {
+    this.#time.view.setInt32(0, bytes, true);
+    check(libc.setsockopt(this.#fd, SOL_SOCKET, SO_RCVBUFFORCE, this.#time.address, 4), 'setsockopt', this.#subject);
+  }
+
+  /**
+   * When the kernel saw the frame read last, in nanoseconds of Unix time (socket(7)). 0 the first time it is asked: the
+   * kernel stamps frames from then on.
+   */
+  get timestamp(): bigint {
+    const { address, view } = this.#time;
+    if (libc.ioctl(this.#fd, SIOCGSTAMPNS, address) < 0) return 0n;
+    return view.getBigInt64(0, true) * 1_000_000_000n + view.getBigInt64(8, true);
   }
 
   close(): void {
