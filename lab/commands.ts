@@ -1,5 +1,7 @@
 /** `wiremesh lab`: a virtual mesh in namespaces of this machine, to try things in (docs/lab.md). */
 import { InvalidArgumentError, Option, type Command } from 'commander';
+import type { RunOptions } from './run/run.ts';
+import { NODE_KINDS } from './scenario/schema.ts';
 import { TOPOLOGIES, type Topology } from './topology.ts';
 import { DEFAULT_LAB, LAB_NAME, MAX_NODES } from './underlay.ts';
 
@@ -15,6 +17,15 @@ export function addLabCommands(program: Command): void {
     .addOption(new Option('--topology <kind>', 'how they are linked').choices(TOPOLOGIES).default('line'))
     .action(async ({ lab, nodes, topology }: LabChoice & { nodes: number; topology: Topology }) => {
       await (await import('./up.ts')).labUp({ lab, nodes, topology });
+    });
+  addCommand(lab, 'run', 'raise the network of a scenario, do what it says, and judge (docs/lab.md)')
+    .argument('<scenario>', 'a file, or the name of one that comes with wiremesh')
+    .addOption(new Option('--kind <kind>', 'what to run where the scenario has wiremesh').choices(NODE_KINDS))
+    .option('--output <directory>', 'where to keep logs and capture; by default only those of a failure are kept')
+    .option('--stay', 'leave everything up until Ctrl-C')
+    .option('--json', 'print the report as JSON')
+    .action(async (scenario: string, options: RunOptions) => {
+      process.exitCode = await (await import('./run/run.ts')).labRun(scenario, options);
     });
   addCommand(lab, 'status', 'show the nodes and how many of the others each has a tunnel to')
     .option('--json', 'print all there is to know')

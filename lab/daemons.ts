@@ -10,9 +10,9 @@ import { WiremeshError } from '../src/error.ts';
 import { LabError } from './lab-error.ts';
 import { commandIn } from './namespaces.ts';
 import { endProcesses, processesMarked, type ProcessReference } from './processes.ts';
-import { labDirectory, nodePaths } from './state.ts';
+import { labDirectory, pathsOf } from './state.ts';
 import { neighboursOf, type Link } from './topology.ts';
-import { interfaceTo, namespaceName, nodeName } from './underlay.ts';
+import { interfaceTo, namespaceOf, nodeName } from './underlay.ts';
 
 /** The command beside the lab that runs, compiled or not. */
 export const WIREMESH = fileURLToPath(new URL(`../bin/wiremesh${extname(import.meta.url)}`, import.meta.url));
@@ -35,28 +35,54 @@ export async function startDaemon(
   links: readonly Link[],
   signal?: AbortSignal,
 ): Promise<StatusDocument> {
-  const { directory, socket, log } = nodePaths(lab, node);
+  const name = nodeName(node);
+  // An installed wiremesh's own settings are not for the lab.
+  const choices = { links: neighboursOf(node, links).map(interfaceTo), config: '/dev/null' };
+  return daemonAnswers(lab, name, spawnWiremesh(lab, name, choices), signal);
+}
+
+export function spawnWiremesh(
+  lab: string,
+  node: string,
+  { links, config }: { readonly links: readonly string[]; readonly config: string },
+): ChildProcess {
+  const { directory, socket } = pathsOf(lab, node);
+  return spawnMarked(lab, node, [
+    ...[process.execPath, WIREMESH, 'up', '--name', node],
+    ...['--state-dir', directory, '--socket', socket, '--config', config],
+    ...links.flatMap((link) => ['--link', link]),
+  ]);
+}
+
+/** Starts `command` in the namespace of `node`, marked as the node's; what it writes goes to the node's log. */
+export function spawnMarked(lab: string, node: string, command: readonly string[]): ChildProcess {
+  const { directory, log } = pathsOf(lab, node);
   mkdirSync(directory, { recursive: true, mode: 0o700 });
   const logDescriptor = openSync(log, 'a', 0o600);
-  const { file, args } = commandIn(namespaceName(lab, node), [
-    ...[process.execPath, WIREMESH, 'up'],
-    ...['--name', nodeName(node), '--state-dir', directory, '--socket', socket],
-    // An installed wiremesh's own settings are not for the lab.
-    ...['--config', '/dev/null'],
-    ...neighboursOf(node, links).flatMap((neighbour) => ['--link', interfaceTo(neighbour)]),
-  ]);
+  const { file, args } = commandIn(namespaceOf(lab, node), command);
   const child = spawn(file, args, {
     env: { PATH: process.env['PATH'], [MARK]: directory },
     stdio: ['ignore', logDescriptor, logDescriptor],
     detached: true,
   });
   closeSync(logDescriptor);
+  return child;
+}
+
+/** @returns the daemon's status, once it answers for itself; it then needs us no longer. @throws LabError */
+export async function daemonAnswers(
+  lab: string,
+  node: string,
+  child: ChildProcess,
+  signal?: AbortSignal,
+): Promise<StatusDocument> {
+  const { socket, log } = pathsOf(lab, node);
   const status = await answered(child, socket, signal);
   if (status === undefined) {
     const lines = readFileSync(log, 'utf8').trimEnd().split('\n');
     // What ends a daemon is its last word; a crash of Node's puts a stack and its version behind the error.
     const lastLine = lines.findLast((line) => /^(wiremesh: |\w*Error\b)/.test(line)) ?? lines.at(-1);
-    throw new LabError(`the daemon of ${nodeName(node)} did not start: ${lastLine || 'it left no word'}`);
+    throw new LabError(`the daemon of ${node} did not start: ${lastLine || 'it left no word'}`);
   }
   child.unref();
   return status;
@@ -95,6 +121,11 @@ export function runningDaemons(lab: string): Map<string, ProcessReference> {
 function markedProcesses(lab: string): [mark: string, ProcessReference[]][] {
   const directory = labDirectory(lab);
   return [...processesMarked(MARK)].filter(([mark]) => mark === directory || mark.startsWith(`${directory}/`));
+}
+
+/** The running processes of one node. */
+export function processesOf(lab: string, node: string): readonly ProcessReference[] {
+  return processesMarked(MARK).get(pathsOf(lab, node).directory) ?? [];
 }
 
 /** Ends all of a lab's daemons, and an `ip` that a killed `lab up` left at work. */

@@ -10,9 +10,18 @@ import { endDaemons, markChildren, queryStatus, runningDaemons, startDaemon } fr
 import { LabError, NoLabError } from './lab-error.ts';
 import { createNamespaces, removeNamespaces, requireFreeNames } from './namespaces.ts';
 import { processReference } from './processes.ts';
-import { claimState, isAbandoned, nodePaths, readState, removeState, writeState, type LabState } from './state.ts';
+import {
+  claimState,
+  isAbandoned,
+  namespacesOf,
+  pathsOf,
+  readState,
+  removeState,
+  writeState,
+  type LabState,
+} from './state.ts';
 import { linksOf, nodeNumbers, type Topology } from './topology.ts';
-import { namespaceName, nodeName, underlayAddress } from './underlay.ts';
+import { namespaceOf, nodeName, underlayAddress } from './underlay.ts';
 
 export interface LabPlan {
   /** Tells labs apart that are up at the same time. */
@@ -37,15 +46,20 @@ export function requireHost(): void {
 
 /** Makes namespaces and links, and no daemons yet. Until `finishLab`, the lab counts as ours and goes with us. */
 export async function createUnderlay({ lab, nodes, topology }: LabPlan): Promise<void> {
+  await claimLab(lab, { topology, nodes: nodeNumbers(nodes).map(nodeName) });
+  await createNamespaces(lab, nodes, linksOf(topology, nodes));
+}
+
+/** Makes the lab ours, before anything is made of it; what a killed process left of it goes. @throws LabError */
+export async function claimLab(lab: string, wanted: LabState): Promise<void> {
   requireHost();
   const state = readState(lab);
   if (state !== undefined && !isAbandoned(state)) throw isUpError(lab, state);
   await removeLab(lab);
-  requireFreeNames(lab, nodes);
+  requireFreeNames(namespacesOf(lab, wanted));
   const keeper = processReference(process.pid);
-  if (!claimState(lab, { topology, nodes, ...(keeper && { keeper }) })) throw isUpError(lab, readState(lab));
+  if (!claimState(lab, { ...wanted, ...(keeper && { keeper }) })) throw isUpError(lab, readState(lab));
   markChildren(lab);
-  await createNamespaces(lab, nodes, linksOf(topology, nodes));
 }
 
 function isUpError(lab: string, state: LabState | undefined): LabError {
@@ -91,7 +105,7 @@ export async function waitForTunnels(lab: string, timeoutMs: number, signal?: Ab
 
 /** Lets the lab live on without this process. */
 export function finishLab({ lab, nodes, topology }: LabPlan): void {
-  writeState(lab, { topology, nodes });
+  writeState(lab, { topology, nodes: nodeNumbers(nodes).map(nodeName) });
 }
 
 /** Removes the lab and all that belongs to it, however far it got. @returns whether there was one */
@@ -101,7 +115,7 @@ export async function removeLab(lab: string): Promise<boolean> {
   if (state.keeper !== undefined && state.keeper.pid !== process.pid && !isAbandoned(state))
     throw isUpError(lab, state);
   await endDaemons(lab);
-  await removeNamespaces(lab, state.nodes);
+  await removeNamespaces(namespacesOf(lab, state));
   removeState(lab);
   return true;
 }
@@ -110,7 +124,8 @@ export async function removeLab(lab: string): Promise<boolean> {
 export interface LabNode {
   readonly name: string;
   readonly namespace: string;
-  readonly underlayAddress: string;
+  /** Of a lab that was raised by `lab up`. */
+  readonly underlayAddress?: string;
   readonly socket: string;
   readonly log: string;
   /** The process number of its daemon, if that runs. */
@@ -123,10 +138,11 @@ export interface LabNode {
 export async function inspectLab(lab: string): Promise<{ state: LabState; nodes: LabNode[] }> {
   const state = requireLab(lab);
   const daemons = runningDaemons(lab);
-  const nodes = nodeNumbers(state.nodes).map(async (node): Promise<LabNode> => {
-    const { directory, socket, log } = nodePaths(lab, node);
+  const nodes = state.nodes.map(async (name, i): Promise<LabNode> => {
+    const { directory, socket, log } = pathsOf(lab, name);
     return {
-      ...{ name: nodeName(node), namespace: namespaceName(lab, node), underlayAddress: underlayAddress(node) },
+      ...{ name, namespace: namespaceOf(lab, name) },
+      ...(state.topology && { underlayAddress: underlayAddress(i + 1) }),
       ...{ socket, log, daemonPid: daemons.get(directory)?.pid, status: await queryStatus(socket) },
     };
   });

@@ -11,10 +11,8 @@ function isThere(namespace: string): boolean {
 }
 
 /** Somebody else's namespace of one of the lab's names must be neither used nor, later, removed. */
-export function requireFreeNames(lab: string, count: number): void {
-  const taken = nodeNumbers(count)
-    .map((node) => namespaceName(lab, node))
-    .find(isThere);
+export function requireFreeNames(namespaces: readonly string[]): void {
+  const taken = namespaces.find(isThere);
   if (taken !== undefined) {
     throw new LabError(
       `there is a namespace ${taken} that no lab recorded: remove it with "ip netns delete ${taken}", ` +
@@ -32,20 +30,24 @@ export async function createNamespaces(lab: string, count: number, links: readon
   }
 }
 
-/** Makes a router of the namespace. The file shows the switch of the namespace that its reader is in. */
+/** Makes a router of the namespace. A file shows the switch of the namespace that its reader is in. */
 async function forward(namespace: string): Promise<void> {
-  const tee = commandIn(namespace, ['tee', '/proc/sys/net/ipv6/conf/all/forwarding']);
+  await turnOn(namespace, ['net/ipv6/conf/all/forwarding']);
+}
+
+/** Sets switches of the namespace (below /proc/sys) to 1. */
+export async function turnOn(namespace: string, switches: readonly string[]): Promise<void> {
+  const files = switches.map((name) => `/proc/sys/${name}`);
+  const tee = commandIn(namespace, ['tee', ...files]);
   const child = spawn(tee.file, tee.args, { stdio: ['pipe', 'ignore', 'ignore'] });
   child.stdin.end('1\n');
   const code = await new Promise((resolve, reject) => child.once('error', reject).once('exit', resolve));
-  if (code !== 0) throw new LabError(`cannot turn on forwarding in ${namespace}: is /proc/sys writable?`);
+  if (code !== 0) throw new LabError(`cannot turn on ${switches.join(', ')} in ${namespace}: is /proc/sys writable?`);
 }
 
-/** Removes those of the lab's namespaces that are there; links, routes and devices go with them. */
-export async function removeNamespaces(lab: string, count: number): Promise<void> {
-  const present = nodeNumbers(count)
-    .map((node) => namespaceName(lab, node))
-    .filter(isThere);
+/** Removes those of the namespaces that are there; links, routes and devices go with them. */
+export async function removeNamespaces(namespaces: readonly string[]): Promise<void> {
+  const present = namespaces.filter(isThere);
   if (present.length > 0) await runIpBatch(present.map((namespace) => `netns delete ${namespace}`));
 }
 

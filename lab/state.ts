@@ -8,23 +8,36 @@ import * as v from 'valibot';
 import { LabError } from './lab-error.ts';
 import { isRunning } from './processes.ts';
 import { TOPOLOGIES } from './topology.ts';
-import { MAX_NODES, nodeName } from './underlay.ts';
+import { cablesNamespace, namespaceOf, nodeName } from './underlay.ts';
 
 const stateSchema = v.object({
-  topology: v.picklist(TOPOLOGIES),
-  nodes: v.pipe(v.number(), v.integer(), v.minValue(2), v.maxValue(MAX_NODES)),
+  /** Of a lab that was raised by `lab up`. */
+  topology: v.optional(v.picklist(TOPOLOGIES)),
+  /** The file of the scenario that runs, where one does. */
+  scenario: v.optional(v.string()),
+  /** The names of all nodes. */
+  nodes: v.array(v.string()),
   /** The process that makes the lab, or that the lab ends with; none once `lab up` has done its work. */
   keeper: v.optional(v.object({ pid: v.number(), startTime: v.number() })),
 });
 export type LabState = v.InferOutput<typeof stateSchema>;
 
+/** All namespaces that the lab may have made. */
+export function namespacesOf(lab: string, { nodes }: LabState): string[] {
+  return [...nodes.map((node) => namespaceOf(lab, node)), cablesNamespace(lab)];
+}
+
 export function labDirectory(lab: string): string {
   return `/run/wiremesh-lab/${lab}`;
 }
 
-/** The files of one node. The directory is also the mark that its daemon carries. */
 export function nodePaths(lab: string, node: number) {
-  const directory = `${labDirectory(lab)}/${nodeName(node)}`;
+  return pathsOf(lab, nodeName(node));
+}
+
+/** The files of one node. The directory is also the mark that its daemon carries. */
+export function pathsOf(lab: string, node: string) {
+  const directory = `${labDirectory(lab)}/${node}`;
   return { directory, socket: `${directory}.sock`, log: `${directory}.log` };
 }
 

@@ -4,7 +4,7 @@ import { inspectLab, tunnelsUp, type LabNode } from './lab.ts';
 export async function labStatus(lab: string, json: boolean): Promise<void> {
   const { state, nodes } = await inspectLab(lab);
   const text = json
-    ? JSON.stringify({ lab, topology: state.topology, nodes }, undefined, 2)
+    ? JSON.stringify({ lab, topology: state.topology, scenario: state.scenario, nodes }, undefined, 2)
     : nodes.map((node) => describeNode(node, nodes.length - 1)).join('\n');
   process.stdout.write(`${text}\n`);
 }

@@ -17,7 +17,20 @@ export function nodeName(node: number): string {
 
 /** Labs other than the default one have their own name in those of their namespaces. */
 export function namespaceName(lab: string, node: number): string {
-  return `${lab === DEFAULT_LAB ? 'wmlab' : `wmlab-${lab}`}-${nodeName(node)}`;
+  return namespaceOf(lab, nodeName(node));
+}
+
+export function namespaceOf(lab: string, node: string): string {
+  return `${namePrefix(lab)}-${node}`;
+}
+
+/** Where the lab keeps what is no node's; no node can have this name. */
+export function cablesNamespace(lab: string): string {
+  return `${namePrefix(lab)}+cables`;
+}
+
+function namePrefix(lab: string): string {
+  return lab === DEFAULT_LAB ? 'wmlab' : `wmlab-${lab}`;
 }
 
 /** The name of the interface that leads to a neighbour; the same in every namespace. */

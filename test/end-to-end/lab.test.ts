@@ -44,7 +44,7 @@ describe('wiremesh lab', () => {
     const exec = wiremeshLab('exec', 'n2', '--', 'sh', '-c', 'ip -brief link; exit 7');
     assert.equal(exec.code, 7);
     assert.match(exec.stdout, /^to-n1@/m);
-    assert.match(wiremeshLab('exec', 'n3', '--', 'true').stderr, /no node "n3" in the lab: there are n1 to n2\n$/);
+    assert.match(wiremeshLab('exec', 'n3', '--', 'true').stderr, /no node "n3" in the lab: there are n1, n2\n$/);
 
     assert.deepEqual(wiremeshLab('down'), { code: 0, stdout: 'the lab is down\n', stderr: '' });
     assertNothingLeft();

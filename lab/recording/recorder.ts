@@ -1,0 +1,34 @@
+/** Records what leaves the nodes of a lab, by which interface, into one pcapng file, in a thread of its own. */
+import { once } from 'node:events';
+import { extname } from 'node:path';
+import { Worker } from 'node:worker_threads';
+import { EventFd } from '../../src/linux/index.ts';
+import { LabError } from '../lab-error.ts';
+import type { RecorderAnswer, RecorderPlan } from './recorder-thread.ts';
+
+export class Recorder {
+  readonly #worker: Worker;
+  readonly #wake = new EventFd();
+
+  /** Resolves when nothing is missed any more. @throws LabError */
+  static async start(file: string, nodes: RecorderPlan['nodes']): Promise<Recorder> {
+    const recorder = new Recorder(file, nodes);
+    const [answer] = (await once(recorder.#worker, 'message')) as [RecorderAnswer];
+    if (answer.kind === 'failed') throw new LabError(`the capture failed: ${answer.message}`);
+    return recorder;
+  }
+
+  private constructor(file: string, nodes: RecorderPlan['nodes']) {
+    const thread = new URL(`recorder-thread${extname(import.meta.url)}`, import.meta.url);
+    this.#worker = new Worker(thread, { workerData: { file, nodes, wakeFd: this.#wake.fd } satisfies RecorderPlan });
+  }
+
+  /** Resolves when all that was seen is in the file. */
+  async stop(): Promise<void> {
+    const exited = once(this.#worker, 'exit');
+    this.#worker.postMessage('stop');
+    this.#wake.signal();
+    await exited;
+    this.#wake.close();
+  }
+}

@@ -1,0 +1,105 @@
+/**
+ * A node of kind `wireguard-go+babeld`: a tunnel of wireguard-go along each link to another node of the kind, with fixed
+ * keys and endpoints, and babeld on the tunnels, as somebody would set it up by hand with Debian's packages. What to run,
+ * as text; runs nothing.
+ */
+import { generateKeyPairSync, type JsonWebKey } from 'node:crypto';
+import type { Scenario, ScenarioNode } from '../scenario/scenario.ts';
+import { linkLocalAddress, overlayAddresses } from './wiring.ts';
+
+/** IPv6 and UDP headers, and what WireGuard adds. */
+const TUNNEL_OVERHEAD = 80;
+const FIRST_PORT = 51820;
+
+export interface TunnelKeys {
+  /** Base64, as wg(8) has them. */
+  readonly privateKey: string;
+  readonly publicKey: string;
+}
+
+export function newTunnelKeys(): TunnelKeys {
+  const { d, x } = generateKeyPairSync('x25519').privateKey.export({ format: 'jwk' }) as JsonWebKey & { d: string; x: string }; // prettier-ignore
+  const base64 = (text: string) => Buffer.from(text, 'base64url').toString('base64');
+  return { privateKey: base64(d), publicKey: base64(x) };
+}
+
+/** One end of a tunnel along a link. */
+interface Tunnel {
+  readonly interface: string;
+  readonly other: ScenarioNode;
+  /** The interface of the link. */
+  readonly along: string;
+  readonly port: number;
+  readonly mtu: number;
+}
+
+/** The tunnels of `node`. Both ends of one have the same port, of its own number in the scenario. */
+export function tunnelsOf({ nodes, links }: Scenario, node: ScenarioNode): Tunnel[] {
+  const byName = new Map(nodes.map((candidate) => [candidate.name, candidate]));
+  const pairs = links.flatMap(({ ends, mtu }) =>
+    ends.flatMap((a, i) => ends.slice(i + 1).map((b) => ({ a, b, mtu: mtu - TUNNEL_OVERHEAD }))),
+  );
+  const tunnels: Tunnel[] = [];
+  for (const [i, { a, b, mtu }] of pairs.entries()) {
+    const [own, far] = b.node === node.name ? [b, a] : [a, b];
+    const other = byName.get(far.node) as ScenarioNode;
+    if (own.node !== node.name || other.kind !== 'wireguard-go+babeld') continue;
+    const port = FIRST_PORT + i;
+    const isTaken = tunnels.some((tunnel) => tunnel.other === other);
+    tunnels.push({ interface: isTaken ? `wg-${port}` : `wg-${other.name}`, other, along: own.interface, port, mtu });
+  }
+  return tunnels;
+}
+
+/** For `wg setconf`. */
+export function tunnelConfiguration(tunnel: Tunnel, own: TunnelKeys, far: TunnelKeys): string {
+  return [
+    '[Interface]',
+    `PrivateKey = ${own.privateKey}`,
+    `ListenPort = ${tunnel.port}`,
+    '[Peer]',
+    `PublicKey = ${far.publicKey}`,
+    'AllowedIPs = 0.0.0.0/0, ::/0',
+    `Endpoint = [${linkLocalAddress(tunnel.other)}%${tunnel.along}]:${tunnel.port}`,
+    '',
+  ].join('\n');
+}
+
+export function babeldConfiguration({ babeld }: Scenario, node: ScenarioNode, tunnels: readonly Tunnel[]): string {
+  const hello = babeld.hello === undefined ? '' : ` hello-interval ${babeld.hello / 1000}`;
+  const update = babeld.update === undefined ? '' : ` update-interval ${babeld.update / 1000}`;
+  return [
+    ...tunnels.map((tunnel) => `interface ${tunnel.interface} type tunnel${hello}${update}`),
+    ...overlayAddresses(node).map((address) => `redistribute local ip ${address} allow`),
+    // A higher preference is a lower metric.
+    ...node.network.map(
+      ({ prefix, preference = 100 }) =>
+        `redistribute ip ${prefix} eq ${prefix.split('/')[1]} metric ${1000 - preference}`,
+    ),
+    'redistribute local deny',
+    'redistribute deny',
+    '',
+  ].join('\n');
+}
+
+/**
+ * A script for sh that makes the tunnels and becomes babeld. wireguard-go's sockets lie in one place of the file system for
+ * all namespaces; each node gets that place for itself (`ip netns exec` has given it its own view of mounts).
+ */
+export function nodeScript(node: ScenarioNode, tunnels: readonly Tunnel[], directory: string): string {
+  return [
+    'set -e',
+    'mkdir -p /var/run/wireguard',
+    'mount -t tmpfs tmpfs /var/run/wireguard',
+    ...tunnels.map((tunnel) => `wireguard-go -f ${tunnel.interface} &`),
+    ...tunnels.flatMap(({ interface: name, mtu }) => [
+      `until [ -S /var/run/wireguard/${name}.sock ]; do sleep 0.02; done`,
+      `wg setconf ${name} ${directory}/${name}.conf`,
+      `ip link set dev ${name} addrgenmode none mtu ${mtu}`,
+      `ip link set dev ${name} up`,
+      `ip address add ${linkLocalAddress(node)}/64 dev ${name} nodad`,
+    ]),
+    `exec babeld -I ${directory}/babeld.pid -S ${directory}/babeld.state -c ${directory}/babeld.conf`,
+    '',
+  ].join('\n');
+}
