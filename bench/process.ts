@@ -1,5 +1,5 @@
 /** What the kernel says of a process (proc(5)). */
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import type { TunnelEnd } from '../test/interop/tunnel.ts';
 
 /** USER_HZ, in which /proc tells times: 100 on every Linux of ours. */
@@ -17,4 +17,13 @@ export function cpuSeconds({ child }: TunnelEnd): number {
 export function residentBytes({ child }: TunnelEnd): number {
   const status = readFileSync(`/proc/${child.pid}/status`, 'utf8');
   return Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1]) * 1024;
+}
+
+/** How often a thread of the process has waited or been made to wait so far: while it stays the same, none has run. */
+export function contextSwitches({ child }: TunnelEnd): number {
+  const tasks = `/proc/${child.pid}/task`;
+  const switches = readdirSync(tasks).flatMap((task) => [
+    ...readFileSync(`${tasks}/${task}/status`, 'utf8').matchAll(/ctxt_switches:\s+(\d+)$/gm),
+  ]);
+  return switches.reduce((sum, [, count]) => sum + Number(count), 0);
 }
