@@ -38,18 +38,44 @@ export class PacketMemory {
 }
 
 function checksumsIn(memory: ArrayBuffer, { sum, copyAndSum }: ChecksumExports): Checksums {
-  // Out of bounds is for the plain code, which throws: here it would be the neighbouring buffer.
-  const isInside = (bytes: Uint8Array, offset: number, length: number): boolean =>
-    bytes.buffer === memory && offset >= 0 && length >= 0 && offset + length <= bytes.length;
+  const startOf = startFinder(memory);
   return {
-    sum: (bytes, offset, length) =>
-      isInside(bytes, offset, length)
-        ? sum(bytes.byteOffset + offset, length)
-        : plainChecksums.sum(bytes, offset, length),
+    sum(bytes, offset, length) {
+      const start = startOf(bytes);
+      // Out of bounds is for the plain code, which throws: here it would be the neighbouring buffer.
+      if (start < 0 || !isInside(bytes, offset, length)) return plainChecksums.sum(bytes, offset, length);
+      return sum(start + offset, length);
+    },
     // eslint-disable-next-line max-params -- an object would be an allocation a packet
-    copyAndSum: (to, toOffset, from, fromOffset, length) =>
-      isInside(to, toOffset, length) && isInside(from, fromOffset, length)
-        ? copyAndSum(to.byteOffset + toOffset, from.byteOffset + fromOffset, length)
-        : plainChecksums.copyAndSum(to, toOffset, from, fromOffset, length),
+    copyAndSum(to, toOffset, from, fromOffset, length) {
+      const toStart = startOf(to);
+      const fromStart = startOf(from);
+      const isOurs = toStart >= 0 && fromStart >= 0;
+      if (!isOurs || !isInside(to, toOffset, length) || !isInside(from, fromOffset, length)) {
+        return plainChecksums.copyAndSum(to, toOffset, from, fromOffset, length);
+      }
+      return copyAndSum(toStart + toOffset, fromStart + fromOffset, length);
+    },
+  };
+}
+
+function isInside(bytes: Uint8Array, offset: number, length: number): boolean {
+  return offset >= 0 && length >= 0 && offset + length <= bytes.length;
+}
+
+/**
+ * Finds where in `memory` an array begins: -1 if it is of other memory. The last two are remembered, since asking an
+ * array for its `ArrayBuffer` costs half as much as a sum, and the data path works on two buffers.
+ */
+function startFinder(memory: ArrayBuffer): (bytes: Uint8Array) => number {
+  let first: Uint8Array | undefined;
+  let second: Uint8Array | undefined;
+  let [firstStart, secondStart] = [-1, -1];
+  return (bytes) => {
+    if (bytes === first) return firstStart;
+    if (bytes === second) return secondStart;
+    [second, secondStart] = [first, firstStart];
+    [first, firstStart] = [bytes, bytes.buffer === memory ? bytes.byteOffset : -1];
+    return firstStart;
   };
 }

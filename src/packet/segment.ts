@@ -22,6 +22,12 @@ export class Segmenter {
   #segmentSize = 0;
   #count = 0;
   #protocol = 0;
+  /** Of a large packet: what its own fields begin with, and the sums of all the others (`#sumHeaders`). */
+  #identification = 0;
+  #sequence = 0;
+  #flags = 0;
+  #ipSum = 0;
+  #transportSum = 0;
   /** Of a packet that is not cut: where its checksum begins and is kept, or -1 if it is complete. */
   #checksumStart = -1;
   #checksumAt = 0;
@@ -83,7 +89,9 @@ export class Segmenter {
     this.#segmentSize = header.gsoSize;
     this.#protocol = isTcp ? PROTOCOL_TCP : PROTOCOL_UDP;
     this.#count = Math.ceil(this.#payload / header.gsoSize);
-    return own >= fixed && this.#payload > 0;
+    if (own < fixed || this.#payload <= 0) return false;
+    this.#sumHeaders();
+    return true;
   }
 
   /** Whether the IP header ends at `transport`; or, with extension headers, before it. */
@@ -93,39 +101,61 @@ export class Segmenter {
     return first >> 4 === 6 && transport >= IPV6.end;
   }
 
+  /** Sums up what all segments have in common, so that each has to add its own fields only. */
+  #sumHeaders(): void {
+    const view = viewOf(this.#bytes);
+    const start = this.#offset;
+    if (this.#isIpv4) {
+      this.#identification = view.getUint16(start + IPV4.identification);
+      const own = [IPV4.totalLength, IPV4.identification, IPV4.checksum];
+      this.#ipSum = sumWords(view, start, this.#transport);
+      for (const field of own) this.#ipSum -= view.getUint16(start + field);
+    }
+    const transport = start + this.#transport;
+    this.#transportSum =
+      pseudoHeaderSum(view, start, this.#protocol, 0) + sumWords(view, transport, this.#headers - this.#transport);
+    if (this.#protocol === PROTOCOL_TCP) {
+      this.#sequence = view.getUint32(transport + TCP.sequence);
+      this.#flags = view.getUint8(transport + TCP.flags);
+      this.#transportSum -= this.#sequence + this.#flags + view.getUint16(transport + TCP.checksum);
+    } else {
+      this.#transportSum -= view.getUint16(transport + UDP.length) + view.getUint16(transport + UDP.checksum);
+    }
+  }
+
   /** Makes the copied headers those of segment `index`. */
   // eslint-disable-next-line max-params -- as with all of the data path, an object would be an allocation a packet
   #patch(index: number, target: Uint8Array, offset: number, length: number, payloadSum: number): void {
     const view = viewOf(target);
     if (this.#isIpv4) {
-      const id = offset + IPV4.identification;
+      const identification = (this.#identification + index) & 0xffff;
       view.setUint16(offset + IPV4.totalLength, length);
-      view.setUint16(id, view.getUint16(id) + index);
-      view.setUint16(offset + IPV4.checksum, 0);
-      view.setUint16(offset + IPV4.checksum, checksumOf(sumWords(view, offset, this.#transport)));
+      view.setUint16(offset + IPV4.identification, identification);
+      view.setUint16(offset + IPV4.checksum, checksumOf(this.#ipSum + length + identification));
     } else {
       view.setUint16(offset + IPV6.payloadLength, length - IPV6.end);
     }
     const transport = offset + this.#transport;
-    if (this.#protocol === PROTOCOL_TCP) this.#patchTcp(index, view, transport);
-    else view.setUint16(transport + UDP.length, length - this.#transport);
-    const checksumAt = transport + (this.#protocol === PROTOCOL_TCP ? TCP.checksum : UDP.checksum);
-    view.setUint16(checksumAt, 0);
     const transportLength = length - this.#transport;
-    const headerSum =
-      pseudoHeaderSum(view, offset, this.#protocol, transportLength) +
-      sumWords(view, transport, this.#headers - this.#transport);
-    view.setUint16(checksumAt, this.#onWire(checksumOf(headerSum + payloadSum)));
+    const sum = this.#transportSum + transportLength + payloadSum;
+    if (this.#protocol === PROTOCOL_TCP) {
+      view.setUint16(transport + TCP.checksum, checksumOf(sum + this.#patchTcp(index, view, transport)));
+    } else {
+      view.setUint16(transport + UDP.length, transportLength);
+      view.setUint16(transport + UDP.checksum, this.#onWire(checksumOf(sum + transportLength)));
+    }
   }
 
-  #patchTcp(index: number, view: DataView, transport: number): void {
-    const sequence = transport + TCP.sequence;
-    view.setUint32(sequence, view.getUint32(sequence) + index * this.#segmentSize);
-    let flags = view.getUint8(transport + TCP.flags);
+  /** @returns the sum of the fields that are this segment's own */
+  #patchTcp(index: number, view: DataView, transport: number): number {
+    const sequence = (this.#sequence + index * this.#segmentSize) >>> 0;
+    let flags = this.#flags;
     // What ends the data belongs to the last segment, "window reduced" to the first (RFC 3168 §6.1.2).
     if (index < this.#count - 1) flags &= ~(FIN | PSH);
     if (index > 0) flags &= ~CWR;
+    view.setUint32(transport + TCP.sequence, sequence);
     view.setUint8(transport + TCP.flags, flags);
+    return sequence + flags;
   }
 
   /** The field holds the pseudo-header's sum already, so that summing it up with the rest completes it. */
