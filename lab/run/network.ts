@@ -4,6 +4,7 @@ import { writeFileSync } from 'node:fs';
 import { promisify } from 'node:util';
 import { namespacePath, runIpBatch } from '../../src/linux/index.ts';
 import { LinkEmulator } from '../emulation/link-emulator.ts';
+import { LabError } from '../lab-error.ts';
 import { commandIn, turnOn } from '../namespaces.ts';
 import type { Impairments, LinkEnd, Scenario, ScenarioLink, ScenarioNode } from '../scenario/scenario.ts';
 import { labDirectory } from '../state.ts';
@@ -81,7 +82,12 @@ export class Network {
     const file = `${labDirectory(this.#lab)}/${node.name}.nft`;
     writeFileSync(file, wiring.natRules(outside, node.nat.ports), { mode: 0o600 });
     const nft = commandIn(namespace, ['nft', '-f', file]);
-    await execute(nft.file, nft.args);
+    try {
+      await execute(nft.file, nft.args);
+    } catch (error) {
+      const [words] = ((error as { stderr?: string }).stderr ?? '').split('\n');
+      throw new LabError(`nft refused the rules of ${node.name}: ${words}`);
+    }
   }
 
   /** Nothing gets through any more; ends notice if `how` is `carrier`. */

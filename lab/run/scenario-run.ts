@@ -263,7 +263,7 @@ export class ScenarioRun {
   }
 
   #measurements(end: number): Measurements {
-    const times = [...this.#eventTimes.values()];
+    const times = [...this.#eventTimes].flatMap(([{ name }, at]) => (name === undefined ? [] : at));
     const eventTime = (name: string | undefined) => this.#eventTime(name);
     const unixMs = performance.timeOrigin + this.#startedAt;
     return {

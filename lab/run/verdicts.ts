@@ -17,7 +17,7 @@ export interface Measurements {
   captureTime(at: number): bigint;
   /** When an event happened; `undefined` names the start. */
   eventTime(name: string | undefined): number;
-  /** When the event after that one happened, or the end. */
+  /** When the next event with a name happened, or the end. */
   nextEventTime(name: string | undefined): number;
   readonly answers: ReadonlyMap<Expectation, Answers>;
   /** When the trains of packets for `path` were sent: their beginnings and ends. */

@@ -122,8 +122,8 @@ export function overlayAddresses({ number }: { readonly number: number }): [v6: 
 export function natRules(outside: string, ports: 'kept' | 'random' | 'fully-random'): string {
   const flags = ports === 'kept' ? '' : ` ${ports}`;
   return `table inet lab {
-  chain masquerade { type nat hook postrouting priority srcnat; oifname "${outside}" masquerade${flags}; }
-  chain forward { type filter hook forward priority filter; iifname "${outside}" ct state new drop; }
+  chain outgoing { type nat hook postrouting priority srcnat; oifname "${outside}" masquerade${flags}; }
+  chain incoming { type filter hook forward priority filter; iifname "${outside}" ct state new drop; }
 }
 `;
 }
