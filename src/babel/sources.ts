@@ -1,0 +1,83 @@
+/** The source table: the best distance that we have ever announced for a source (RFC 8966 §3.2.5, §3.7.3). */
+import { after, type Millis } from '../machine/index.ts';
+import type { RouterId } from './router-id.ts';
+import { isSeqnoLess, seqnoPlus } from './seqno.ts';
+import { INFINITE } from './constants.ts';
+import { Sweep } from './sweep.ts';
+
+export interface Distance {
+  readonly seqno: number;
+  readonly metric: number;
+}
+
+interface Source {
+  feasibilityDistance: Distance;
+  collectAt: Millis;
+}
+
+export class SourceTable {
+  readonly #max: number;
+  readonly #lifetime: Millis;
+  readonly #sources = new Map<string, Source>();
+  readonly #sweep = new Sweep();
+
+  /** `lifetime`: how long a distance is remembered after the last announcement. */
+  constructor(max: number, lifetime: Millis) {
+    this.#max = max;
+    this.#lifetime = lifetime;
+  }
+
+  get size(): number {
+    return this.#sources.size;
+  }
+
+  /** Whether a route of that distance cannot lead back here (§3.5.1). */
+  isFeasible(prefixKey: string, routerId: RouterId, { seqno, metric }: Distance): boolean {
+    if (metric >= INFINITE) return true;
+    const source = this.#sources.get(sourceKey(prefixKey, routerId));
+    return source === undefined || isBetter({ seqno, metric }, source.feasibilityDistance);
+  }
+
+  /** The seqno to ask for so that routes to the source become feasible (§3.8.2.1). */
+  nextSeqno(prefixKey: string, routerId: RouterId): number | undefined {
+    const source = this.#sources.get(sourceKey(prefixKey, routerId));
+    return source === undefined ? undefined : seqnoPlus(source.feasibilityDistance.seqno, 1);
+  }
+
+  /** Notes that an update of that finite distance is about to be sent. @returns false if there is no room: it must not be */
+  announce(prefixKey: string, routerId: RouterId, distance: Distance, now: Millis): boolean {
+    const key = sourceKey(prefixKey, routerId);
+    const collectAt = after(now, this.#lifetime);
+    const source = this.#sources.get(key);
+    if (source === undefined) {
+      if (this.#sources.size >= this.#max) return false;
+      this.#sources.set(key, { feasibilityDistance: distance, collectAt });
+    } else {
+      if (isBetter(distance, source.feasibilityDistance)) source.feasibilityDistance = distance;
+      source.collectAt = collectAt;
+    }
+    this.#sweep.add(collectAt);
+    return true;
+  }
+
+  handleTimeout(now: Millis): void {
+    if (!this.#sweep.take(now)) return;
+    for (const [key, { collectAt }] of this.#sources) {
+      if (collectAt <= now) this.#sources.delete(key);
+      else this.#sweep.add(collectAt);
+    }
+  }
+
+  nextTimeout(): Millis | undefined {
+    return this.#sweep.next;
+  }
+}
+
+/** §3.5.1: newer, or as new and shorter. */
+function isBetter(a: Distance, b: Distance): boolean {
+  return isSeqnoLess(b.seqno, a.seqno) || (a.seqno === b.seqno && a.metric < b.metric);
+}
+
+function sourceKey(prefixKey: string, routerId: RouterId): string {
+  return `${prefixKey} ${routerId}`;
+}
