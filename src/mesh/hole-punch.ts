@@ -1,0 +1,128 @@
+/**
+ * Hole punching to one node with which a relayed session exists: both sides tell each other over it where they may be
+ * reached (a call), and then send Hellos there at the same time. Each Hello opens the sender's own NAT for the other's.
+ * That a Hello is answered with its challenge proves the path; what becomes of it is not decided here.
+ *
+ * It succeeds where both NATs map a socket to one port for all destinations (RFC 4787 §4.1), whatever they filter, and where
+ * one side has no NAT. It fails between a NAT that takes a new port for each destination and one that filters by port; then
+ * the session stays relayed, and it is tried again, ever more seldom.
+ */
+import { endpointsEqual, type Endpoint } from '../inet/index.ts';
+import { after, millis, seconds, type Millis } from '../machine/index.ts';
+import { isWorthDescribing } from './endpoints.ts';
+
+export const MAX_CALL_CANDIDATES = 8;
+
+/** A call that gets no answer is lost with its relay, or the other side does not know us yet. */
+const CALL_INTERVAL = seconds(1);
+const MAX_CALLS = 3;
+/** Spacing of the rounds of Hellos, each twice the last one: dense while both sides begin, for 3 s in all. */
+const FIRST_ROUND_INTERVAL = millis(50);
+const MAX_ROUND_INTERVAL = millis(800);
+const PUNCH_TIME = seconds(3);
+/** Between two beginnings: a node of the mesh must not have us shoot at addresses of its choice as fast as it likes. */
+const MIN_PUNCH_INTERVAL = seconds(1);
+const FIRST_BACK_OFF = seconds(10);
+const MAX_BACK_OFF = seconds(600);
+
+export type HolePunchOutput =
+  /** To be sent through the tunnel, over whatever path it has. */
+  | { readonly kind: 'call'; readonly pleaseAnswer: boolean; readonly candidates: readonly Endpoint[] }
+  /** To be sent outside the tunnel. */
+  | { readonly kind: 'hello'; readonly to: Endpoint };
+
+type Phase =
+  | { readonly name: 'idle' }
+  | { readonly name: 'calling'; readonly calls: number }
+  | {
+      readonly name: 'punching';
+      readonly targets: readonly Endpoint[];
+      readonly until: Millis;
+      readonly interval: Millis;
+    }
+  | { readonly name: 'resting' };
+
+export class HolePunch {
+  /** Where this node may be reached, as it knows now. */
+  readonly #ownCandidates: (now: Millis) => readonly Endpoint[];
+  readonly #output: HolePunchOutput[] = [];
+  #phase: Phase = { name: 'idle' };
+  #dueAt: Millis | undefined;
+  #backOff = FIRST_BACK_OFF;
+  #begunAt = millis(-Infinity);
+
+  constructor(ownCandidates: (now: Millis) => readonly Endpoint[]) {
+    this.#ownCandidates = ownCandidates;
+  }
+
+  /** There is traffic, and it goes through a relay. To be said as often as it is noticed. */
+  handleWish(now: Millis): void {
+    if (this.#phase.name === 'resting' && this.#dueAt !== undefined && this.#dueAt <= now)
+      this.#phase = { name: 'idle' };
+    if (this.#phase.name === 'idle') this.#call(0, now);
+  }
+
+  /** The other side says where it may be reached, and asks whether it is to be told the same. */
+  handleCall(call: { pleaseAnswer: boolean; candidates: readonly Endpoint[] }, now: Millis): void {
+    if (call.pleaseAnswer) this.#output.push({ kind: 'call', pleaseAnswer: false, candidates: this.#candidates(now) });
+    const targets = call.candidates.filter(isWorthDescribing).slice(0, MAX_CALL_CANDIDATES);
+    if (targets.length === 0) return this.#rest(now);
+    // Both may have called at once: the first of the two calls has begun it.
+    if (this.#phase.name === 'punching' && sameEndpoints(this.#phase.targets, targets)) return;
+    if (after(this.#begunAt, MIN_PUNCH_INTERVAL) > now) return;
+    this.#begunAt = now;
+    this.#phase = { name: 'punching', targets, until: after(now, PUNCH_TIME), interval: FIRST_ROUND_INTERVAL };
+    this.#dueAt = now;
+    this.handleTimeout(now);
+  }
+
+  /** There is a direct path, or nobody wants one any more. */
+  stop(): void {
+    this.#phase = { name: 'idle' };
+    this.#dueAt = undefined;
+    this.#backOff = FIRST_BACK_OFF;
+  }
+
+  handleTimeout(now: Millis): void {
+    if (this.#dueAt === undefined || this.#dueAt > now) return;
+    const phase = this.#phase;
+    if (phase.name === 'calling') {
+      if (phase.calls < MAX_CALLS) this.#call(phase.calls, now);
+      else this.#rest(now);
+    } else if (phase.name === 'punching') {
+      if (phase.until <= now) return this.#rest(now);
+      for (const to of phase.targets) this.#output.push({ kind: 'hello', to });
+      this.#dueAt = millis(Math.min(now + phase.interval, phase.until));
+      this.#phase = { ...phase, interval: millis(Math.min(2 * phase.interval, MAX_ROUND_INTERVAL)) };
+    }
+  }
+
+  poll(): HolePunchOutput | undefined {
+    return this.#output.shift();
+  }
+
+  /** Resting ends by a wish, not by itself: a session without traffic wants no path. */
+  nextTimeout(): Millis | undefined {
+    return this.#phase.name === 'calling' || this.#phase.name === 'punching' ? this.#dueAt : undefined;
+  }
+
+  #call(calls: number, now: Millis): void {
+    this.#output.push({ kind: 'call', pleaseAnswer: true, candidates: this.#candidates(now) });
+    this.#phase = { name: 'calling', calls: calls + 1 };
+    this.#dueAt = after(now, CALL_INTERVAL);
+  }
+
+  #rest(now: Millis): void {
+    this.#phase = { name: 'resting' };
+    this.#dueAt = after(now, this.#backOff);
+    this.#backOff = millis(Math.min(2 * this.#backOff, MAX_BACK_OFF));
+  }
+
+  #candidates(now: Millis): readonly Endpoint[] {
+    return this.#ownCandidates(now).slice(0, MAX_CALL_CANDIDATES);
+  }
+}
+
+function sameEndpoints(a: readonly Endpoint[], b: readonly Endpoint[]): boolean {
+  return a.length === b.length && a.every((endpoint, i) => endpointsEqual(endpoint, b[i]));
+}
