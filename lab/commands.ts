@@ -1,5 +1,6 @@
 /** `wiremesh lab`: a virtual mesh in namespaces of this machine, to try things in (docs/lab.md). */
 import { InvalidArgumentError, Option, type Command } from 'commander';
+import type { GraphOptions } from './graph/graph.ts';
 import type { RunOptions } from './run/run.ts';
 import { NODE_KINDS } from './scenario/schema.ts';
 import { TOPOLOGIES, type Topology } from './topology.ts';
@@ -26,6 +27,13 @@ export function addLabCommands(program: Command): void {
     .option('--json', 'print the report as JSON')
     .action(async (scenario: string, options: RunOptions) => {
       process.exitCode = await (await import('./run/run.ts')).labRun(scenario, options);
+    });
+  addCommand(lab, 'graph', 'draw a scenario as SVG, with what lives in it while it runs')
+    .argument('<scenario>', 'a file, or the name of one that comes with wiremesh')
+    .addOption(new Option('--kind <kind>', 'what to draw where the scenario has wiremesh').choices(NODE_KINDS))
+    .option('--output <file>', 'where to write it; to standard output by default')
+    .action(async (scenario: string, options: GraphOptions) => {
+      await (await import('./graph/graph.ts')).labGraph(scenario, options);
     });
   addCommand(lab, 'status', 'show the nodes and how many of the others each has a tunnel to')
     .option('--json', 'print all there is to know')

@@ -7,6 +7,7 @@ import { dirname } from 'node:path';
 import * as v from 'valibot';
 import { LabError } from './lab-error.ts';
 import { isRunning } from './processes.ts';
+import { NODE_KINDS } from './scenario/schema.ts';
 import { TOPOLOGIES } from './topology.ts';
 import { cablesNamespace, namespaceOf, nodeName } from './underlay.ts';
 
@@ -15,6 +16,8 @@ const stateSchema = v.object({
   topology: v.optional(v.picklist(TOPOLOGIES)),
   /** The file of the scenario that runs, where one does. */
   scenario: v.optional(v.string()),
+  /** What runs on its nodes instead of wiremesh. */
+  kind: v.optional(v.picklist(NODE_KINDS)),
   /** The names of all nodes. */
   nodes: v.array(v.string()),
   /** The process that makes the lab, or that the lab ends with; none once `lab up` has done its work. */

@@ -1,7 +1,7 @@
 /** `wiremesh lab run`: a scenario from beginning to end, and a report. */
 import { cpSync, existsSync, mkdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { basename, join } from 'node:path';
+import { basename, join, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { WiremeshError } from '../../src/error.ts';
 import { LabError } from '../lab-error.ts';
@@ -30,7 +30,11 @@ export async function labRun(scenarioName: string, options: RunOptions): Promise
   const interruption = new AbortController();
   const interrupt = () => interruption.abort(new LabError('interrupted: the lab is taken down again'));
   process.on('SIGINT', interrupt).on('SIGTERM', interrupt);
-  await claimLab(options.lab, { scenario: file, nodes: scenario.nodes.map(({ name }) => name) });
+  await claimLab(options.lab, {
+    scenario: resolve(file),
+    kind: options.kind,
+    nodes: scenario.nodes.map(({ name }) => name),
+  });
   const run = new ScenarioRun(options.lab, scenario, interruption.signal);
   try {
     const report = await run.run();
