@@ -3,7 +3,9 @@ import { readFileSync } from 'node:fs';
 import type { Judged } from './measure.ts';
 import type { Report } from './table.ts';
 
-const PANEL = { width: 360, height: 220, left: 50, top: 40, gap: 90 };
+const PANEL = { width: 360, height: 220, left: 50, top: 60, gap: 90 };
+/** Two labels of an axis need so much between their middles. */
+const LABEL_WIDTH = 36;
 const COLOURS = { ours: '#1b6ca8', peer: '#c2571a' };
 
 interface Series {
@@ -33,18 +35,23 @@ function panel(left: number, title: string, lines: readonly Series[]): string {
   const x = (value: number) => left + ((Math.log(value) - first) / (last - first)) * width;
   const y = (value: number) => Number((top + height - (value / highest) * height).toFixed(1));
   const step = Math.max(1, Math.round(highest / 5));
-  const parts = [text(left + width / 2, top - 20, title, 'middle')];
+  const parts = [text(left + width / 2, top - 38, title, 'middle')];
   for (let value = 0; value <= highest; value += step) {
     parts.push(`<path d="M${left} ${y(value)}h${width}" stroke="#ddd"/>`, text(left - 8, y(value) + 4, value, 'end'));
   }
-  for (const value of xs) parts.push(text(x(value), top + height + 18, value, 'middle'));
+  let labelledTo = -Infinity;
+  for (const value of xs.toSorted((a, b) => a - b)) {
+    if (x(value) < labelledTo + LABEL_WIDTH) continue;
+    labelledTo = x(value);
+    parts.push(text(labelledTo, top + height + 18, value, 'middle'));
+  }
   lines.forEach(({ name, colour, points }, i) => {
     const path = points.map(([px, py]) => `${x(px).toFixed(1)},${y(py).toFixed(1)}`);
     parts.push(`<polyline points="${path.join(' ')}" fill="none" stroke="${colour}" stroke-width="2"/>`);
     for (const [px, py] of points) {
       parts.push(`<circle cx="${x(px).toFixed(1)}" cy="${y(py).toFixed(1)}" r="3" fill="${colour}"/>`);
     }
-    parts.push(text(left + 10, top + 14 + 16 * i, name, 'start', colour));
+    parts.push(text(left + (i * width) / lines.length, top - 16, `● ${name}`, 'start', colour));
   });
   return parts.join('\n');
 }
