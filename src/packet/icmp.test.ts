@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { describe, it } from 'node:test';
 import { foldSum, pseudoHeaderSum, sumWords } from './checksum.ts';
-import { LONGEST_ICMP_ERROR, writeUnreachable } from './icmp.ts';
+import { LONGEST_ICMP_ERROR, writePacketTooBig, writeUnreachable } from './icmp.ts';
 
 const target = new Uint8Array(LONGEST_ICMP_ERROR);
 
@@ -43,6 +43,16 @@ describe('the answer to a packet that cannot be sent', () => {
     const view = new DataView(target.buffer);
     assert.deepEqual([target[40], target[41], target[39], target[23]], [1, 3, 1, 2]);
     assert.deepEqual(target.subarray(48, length), packet);
+    assert.equal(foldSum(pseudoHeaderSum(view, 0, 58, length - 40) + sumWords(view, 40, length - 40)), 0xffff);
+  });
+
+  it('is "fragmentation needed" over IPv4 and "packet too big" over IPv6 where it is too long, and tells the MTU', () => {
+    const view = new DataView(target.buffer);
+    let length = writePacketTooBig(ipv4(17, [1, 2, 3, 4, 5, 6, 7, 8]), 1328, target);
+    assert.deepEqual([...target.subarray(20, 22), view.getUint16(24), view.getUint16(26)], [3, 4, 0, 1328]);
+    assert.equal(foldSum(sumWords(view, 20, length - 20)), 0xffff);
+    length = writePacketTooBig(ipv6(17, [1, 2, 3, 4, 5, 6, 7, 8]), 1328, target);
+    assert.deepEqual([target[40], target[41], view.getUint32(44)], [2, 0, 1328]);
     assert.equal(foldSum(pseudoHeaderSum(view, 0, 58, length - 40) + sumWords(view, 40, length - 40)), 0xffff);
   });
 

@@ -37,7 +37,9 @@ function cut(packet: Uint8Array, header: VirtioHeader): Uint8Array[] {
   const target = new Uint8Array(70_000);
   const segmenter = new Segmenter();
   const count = segmenter.begin(bytes, 10, packet.length, header);
-  return Array.from({ length: count }, (_, i) => target.slice(33, 33 + segmenter.write(i, target, 33)));
+  const segments = Array.from({ length: count }, (_, i) => target.slice(33, 33 + segmenter.write(i, target, 33)));
+  if (count > 0) assert.equal(segmenter.longest, Math.max(...segments.map(({ length }) => length)));
+  return segments;
 }
 
 const payloads = fc.uint8Array({ minLength: 1, maxLength: 5000 });

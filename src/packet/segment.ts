@@ -49,6 +49,11 @@ export class Segmenter {
     return isWhole ? this.#count : 0;
   }
 
+  /** The length of the longest segment of the packet last looked at. */
+  get longest(): number {
+    return this.#headers + Math.min(this.#segmentSize, this.#payload);
+  }
+
   /** Writes segment `index` to `target`, which has room for it. @returns its length in bytes */
   write(index: number, target: Uint8Array, targetOffset: number): number {
     const headers = this.#headers;
