@@ -19,6 +19,7 @@ export * from './boot-clock.ts';
 export * from './eventfd.ts';
 export * from './file-lock.ts';
 export * from './core-dumps.ts';
+export * from './real-time.ts';
 export * from './ip-batch.ts';
 export * from './link.ts';
 export * from './route.ts';

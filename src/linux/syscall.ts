@@ -35,6 +35,7 @@ interface Libc {
   unshare(flags: number): number;
   setrlimit(resource: number, limit: number): number;
   prctl(operation: number, argument: number): number;
+  sched_setscheduler(thread: number, policy: number, parameters: number): number;
 }
 
 /** Results are declared `int` although some are `ssize_t`: none of ours is longer than 2^31. */
@@ -62,6 +63,7 @@ const SIGNATURES: Record<keyof Libc, string> = {
   unshare: 'int unshare(int)',
   setrlimit: 'int setrlimit(int, uintptr_t)',
   prctl: 'int prctl(int, unsigned long)',
+  sched_setscheduler: 'int sched_setscheduler(int, int, uintptr_t)',
 };
 
 /** Errors that mean the same wherever they come from, and what to do about them. */
