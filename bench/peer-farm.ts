@@ -22,8 +22,6 @@ import type { FarmPeer } from './measures/peers.ts';
 
 const MTU = 1420;
 const FIRST_TABLE = 1000;
-/** As in src/device/event-loop.ts. */
-const BUDGET = 16;
 const LONGEST_WAIT = 1000;
 
 const [count, name, hubKey, hubEndpoint, hubAddress] = process.argv.slice(2);
@@ -59,12 +57,12 @@ class FarmDevice {
   }
 
   handlePackets(now: Millis): void {
-    this.#outbound.drain(BUDGET, now);
+    this.#outbound.drain(now);
     this.#drainOutput();
   }
 
   handleDatagrams(now: Millis): void {
-    this.#inbound.drain(this.sockets.open[0], BUDGET, now);
+    this.#inbound.drain(this.sockets.open[0], now);
     this.#drainOutput();
   }
 

@@ -68,6 +68,7 @@ async function startDevice({ config, log, releases, onDeviceEnd }: MeshParts, ke
   if (device.aeadReason !== undefined) {
     log.warn(`encryption is slow: ${device.aeadReason}; use a Node from nodejs.org or npm`);
   }
+  if (!device.mayBeUrgent) log.info('no real-time priority (CAP_SYS_NICE): under load, packets wait for the CPU');
   return { device, port: (await device.publicState()).listenPort };
 }
 

@@ -99,6 +99,8 @@ async function serve(name: string, keyLogFile: string | undefined): Promise<void
     log('verbose', `device started, transport encryption by ${device.aeadName}, UAPI on ${path}`);
     if (device.aeadReason !== undefined)
       log('error', `the slower transport encryption is in use: ${device.aeadReason}`);
+    if (!device.mayBeUrgent)
+      log('verbose', 'no real-time priority (CAP_SYS_NICE): under load, packets wait for the CPU');
     // As other implementations do: without its socket nobody could end the process by the name of its interface.
     const removed = new Promise<string>((resolve) => {
       uapi.onRemoved = () => resolve('the UAPI socket was removed');

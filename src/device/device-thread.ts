@@ -79,7 +79,8 @@ class DeviceThread {
       onLinkChange: (change) => this.#handleLinkChange(change),
       onOutput: (output) => this.#handleOutput(output),
     });
-    this.#report({ kind: 'started', interfaceName: this.#tun.name, aeadName, aeadReason });
+    const { mayBeUrgent } = this.#loop;
+    this.#report({ kind: 'started', interfaceName: this.#tun.name, aeadName, aeadReason, mayBeUrgent });
   }
 
   run(): void {

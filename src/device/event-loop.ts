@@ -1,22 +1,17 @@
-import { Epoll, EventFd, SocketAddress, NativeBuffer, type Tun } from '../linux/index.ts';
+import { Epoll, EventFd, SocketAddress, NativeBuffer, setRealTime, type Tun } from '../linux/index.ts';
 import { millis, type Millis } from '../machine/index.ts';
 import type { Device, DeviceOutput } from '../wireguard/index.ts';
 import type { InboundPath } from './inbound-path.ts';
 import type { OutboundPath } from './outbound-path.ts';
 import type { Sockets } from './sockets.ts';
 import type { TunLink, TunLinkChange } from './tun-link.ts';
+import { Urgency } from './urgency.ts';
 
 /** What each descriptor is known by in the epoll set. A socket's key is `SOCKET` plus its place in `Sockets.open`. */
 const WAKE_UP = 0;
 const TUN = 1;
 const LINK = 2;
 const SOCKET = 3;
-
-/**
- * Trains or large packets taken from one side before the other gets its turn: enough to fill a batch, few enough that
- * neither direction waits long (64 KiB each at most).
- */
-const BUDGET = 16;
 
 /** Never sleep longer than this: a clock that was set, or a machine that slept, is noticed at the next turn. */
 const LONGEST_WAIT = 60_000;
@@ -47,13 +42,20 @@ export class EventLoop {
   readonly #epoll = new Epoll();
   readonly #datagram = new NativeBuffer(65_536);
   readonly #to = new SocketAddress();
+  readonly #urgency: Urgency;
   #isStopped = false;
 
   constructor(parts: EventLoopParts) {
     this.#parts = parts;
+    this.#urgency = new Urgency(setRealTime, parts.clock());
     this.#epoll.add(parts.wakeUp.fd, WAKE_UP);
     this.#epoll.add(parts.tun.fd, TUN);
     this.#epoll.add(parts.link.fd, LINK);
+  }
+
+  /** Whether the host lets this thread go before the applications; asked before `run`. */
+  get mayBeUrgent(): boolean {
+    return this.#urgency.isUrgent;
   }
 
   /** Call it after sockets were bound. Closed ones have left the epoll set by themselves. */
@@ -72,8 +74,10 @@ export class EventLoop {
 
   #runUntilStopped(): void {
     while (!this.#isStopped) {
-      const ready = this.#epoll.wait(this.#untilTimeout());
+      const from = this.#parts.clock();
+      const ready = this.#epoll.wait(this.#untilTimeout(from));
       const now = this.#parts.clock();
+      this.#urgency.handleWait(from, now);
       for (let i = 0; i < ready && !this.#isStopped; i++) {
         this.#dispatch(this.#epoll.key(i), now);
         this.drainOutput();
@@ -119,22 +123,22 @@ export class EventLoop {
         this.#parts.onWakeUp(now);
         break;
       case TUN:
-        if (tun.fd >= 0) outbound.drain(BUDGET, now);
+        if (tun.fd >= 0) this.#urgency.handleWork(outbound.drain(now));
         break;
       case LINK:
         if (link.read(this.#parts.onLinkChange)) this.#epoll.add(link.fd, LINK);
         break;
       default: {
         const socket = sockets.open[key - SOCKET];
-        if (socket !== undefined) inbound.drain(socket, BUDGET, now);
+        if (socket !== undefined) this.#urgency.handleWork(inbound.drain(socket, now));
       }
     }
   }
 
-  #untilTimeout(): number {
+  #untilTimeout(now: Millis): number {
     const due = this.#parts.device.nextTimeout();
     if (due === undefined) return LONGEST_WAIT;
-    const wait = millis(Math.ceil(due - this.#parts.clock()));
+    const wait = millis(Math.ceil(due - now));
     return Math.min(Math.max(0, wait), LONGEST_WAIT);
   }
 }

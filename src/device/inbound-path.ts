@@ -14,6 +14,7 @@ import { HandshakeLoad } from './handshake-load.ts';
 import type { PacketMemory } from './packet-memory.ts';
 import type { PathCounters } from './path-counters.ts';
 import type { PeerAddresses } from './peer-addresses.ts';
+import { READ_COST, TURN_BUDGET } from './turn.ts';
 import type { TunWriter } from './tun-writer.ts';
 
 /** The whitepaper's message types, as the first 32 bits of a datagram: the type and three reserved zero bytes (§5.4). */
@@ -66,18 +67,22 @@ export class InboundPath {
     this.#toControl = parts.toControl;
   }
 
-  /** Takes in what `socket` holds, `budget` trains at most. */
-  drain(socket: UdpSocket, budget: number, now: Millis): void {
-    for (let i = 0; i < budget; i++) {
+  /** Takes in what `socket` holds, until `TURN_BUDGET` is spent. @returns how many bytes that were */
+  drain(socket: UdpSocket, now: Millis): number {
+    let bytes = 0;
+    for (let spent = 0; spent < TURN_BUDGET; spent += READ_COST) {
       const length = socket.receive(this.#buffer, HEADROOM);
-      if (length === 0) return;
+      if (length === 0) break;
       const step = socket.segmentSize;
       for (let offset = 0; offset < length; offset += step) {
         this.#take(socket, HEADROOM + offset, Math.min(step, length - offset), now);
       }
       this.#flush();
       this.#report(socket, now);
+      bytes += length;
+      spent += length;
     }
+    return bytes;
   }
 
   #take(socket: UdpSocket, offset: number, length: number, now: Millis): void {

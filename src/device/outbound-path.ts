@@ -7,6 +7,7 @@ import { PacketMemory } from './packet-memory.ts';
 import type { PathCounters } from './path-counters.ts';
 import type { PeerAddresses } from './peer-addresses.ts';
 import { isOwnDatagram } from './routing-loop.ts';
+import { READ_COST, TURN_BUDGET } from './turn.ts';
 import type { Sockets } from './sockets.ts';
 import type { UnreachableAnswers } from './unreachable-answers.ts';
 
@@ -45,14 +46,18 @@ export class OutboundPath {
     this.#train = new DatagramTrain(memory.allocate(TRAIN_CAPACITY), parts);
   }
 
-  /** Forwards what the device holds, `budget` reads at most. */
-  drain(budget: number, now: Millis): void {
-    for (let i = 0; i < budget; i++) {
+  /** Forwards what the device holds, until `TURN_BUDGET` is spent. @returns how many bytes that were */
+  drain(now: Millis): number {
+    let bytes = 0;
+    for (let spent = 0; spent < TURN_BUDGET; spent += READ_COST) {
       const length = this.#tun.read(this.#packet);
       if (length === 0) break;
       this.#forward(length, now);
+      bytes += length;
+      spent += length;
     }
     this.#train.flush(now);
+    return bytes;
   }
 
   #forward(length: number, now: Millis): void {

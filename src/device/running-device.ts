@@ -36,6 +36,8 @@ export class RunningDevice {
   readonly aeadName: AeadName;
   /** Why the fast AEAD is not in use, where it is not. */
   readonly aeadReason: string | undefined;
+  /** Whether the host lets the thread go before the applications when packets come (CAP_SYS_NICE). */
+  readonly mayBeUrgent: boolean;
   /** Control messages that came in on the UDP port: the first byte is not one of WireGuard's. Hostile. */
   onDatagram: (datagram: Uint8Array, from: Endpoint) => void = () => {};
   onEvent: (event: DeviceEvent) => void = () => {};
@@ -85,6 +87,7 @@ export class RunningDevice {
     this.interfaceName = started.interfaceName;
     this.aeadName = started.aeadName;
     this.aeadReason = started.aeadReason;
+    this.mayBeUrgent = started.mayBeUrgent;
     this.#port = port;
     this.#wakeUp = wakeUp;
     this.#ended = ended.then(() => this.#end());

@@ -34,6 +34,7 @@ export type Report =
       readonly interfaceName: string;
       readonly aeadName: AeadName;
       readonly aeadReason?: string | undefined;
+      readonly mayBeUrgent: boolean;
     }
   | { readonly kind: 'reply'; readonly id: number; readonly state?: DeviceState }
   | { readonly kind: 'refused'; readonly id: number; readonly error: ClonedError }
