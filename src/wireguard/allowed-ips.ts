@@ -71,15 +71,26 @@ export class AllowedIps<Owner> {
     return this.#lookup(buffer, offset, IPV4.source, IPV6.source);
   }
 
+  /** The length of the longest prefix that covers the source of the IP packet at `offset`, or -1. Slower. */
+  sourcePrefixLength(buffer: Uint8Array, offset: number): number {
+    return this.#read(buffer, offset, IPV4.source, IPV6.source)?.longest(this.#address) ?? -1;
+  }
+
   #lookup(buffer: Uint8Array, offset: number, ipv4: number, ipv6: number): Owner | undefined {
+    const trie = this.#read(buffer, offset, ipv4, ipv6);
+    return trie === undefined ? undefined : this.#owners[trie.lookup(this.#address)];
+  }
+
+  /** Reads an address, which lies at one of the two places. @returns the trie of its family */
+  #read(buffer: Uint8Array, offset: number, ipv4: number, ipv6: number): PrefixTrie | undefined {
     const version = buffer[offset] >>> 4;
     if (version === 4) {
       this.#address[0] = readWord(buffer, offset + ipv4);
-      return this.#owners[this.#ipv4.lookup(this.#address)];
+      return this.#ipv4;
     }
     if (version !== 6) return undefined;
     for (let i = 0; i < 4; i++) this.#address[i] = readWord(buffer, offset + ipv6 + 4 * i);
-    return this.#owners[this.#ipv6.lookup(this.#address)];
+    return this.#ipv6;
   }
 
   #holdingOf(owner: Owner): Holding {
@@ -107,6 +118,27 @@ export class AllowedIps<Owner> {
     for (let i = 0; 4 * i < bytes.length; i++) this.#address[i] = readWord(bytes, 4 * i);
     return { trie: address.family === 4 ? this.#ipv4 : this.#ipv6, length };
   }
+}
+
+/** The length of the longest of `prefixes` that covers the source of the IP packet at `offset`, or -1. */
+export function longestCover(prefixes: readonly Prefix[], buffer: Uint8Array, offset: number): number {
+  const source = offset + (buffer[offset] >>> 4 === 4 ? IPV4.source : IPV6.source);
+  let longest = -1;
+  for (const { address, length } of prefixes) {
+    const isOfFamily = address.family === buffer[offset] >>> 4;
+    if (isOfFamily && length > longest && commonBits(address.bytes, buffer, source, length) === length)
+      longest = length;
+  }
+  return longest;
+}
+
+/** How many of the first `limit` bits of `bytes` are those at `at` of `buffer`. */
+function commonBits(bytes: Uint8Array, buffer: Uint8Array, at: number, limit: number): number {
+  for (let i = 0; 8 * i < limit; i++) {
+    const difference = bytes[i] ^ buffer[at + i];
+    if (difference !== 0) return Math.min(limit, 8 * i + Math.clz32(difference) - 24);
+  }
+  return limit;
 }
 
 /** What one owner has, in the order in which it was added. */

@@ -28,6 +28,12 @@ export interface PeerChange {
   readonly persistentKeepalive?: number;
   readonly replaceAllowedIps?: boolean;
   readonly allowedIps?: readonly AllowedIpChange[];
+  /**
+   * Sources that the peer may use besides its allowed IPs, in place of those before: where several peers lead to a
+   * prefix, one of them has it and the others may still answer. A longer allowed IP of another peer comes first. Not in
+   * UAPI.
+   */
+  readonly acceptFrom?: readonly Prefix[];
 }
 
 export interface AllowedIpChange {

@@ -2,7 +2,7 @@ import type { KeyPair, Primitives } from '../crypto/primitives.ts';
 import { WiremeshError } from '../error.ts';
 import type { Endpoint } from '../inet/index.ts';
 import type { Millis } from '../machine/index.ts';
-import { AllowedIps } from './allowed-ips.ts';
+import { AllowedIps, longestCover } from './allowed-ips.ts';
 import type { DeviceChange, DeviceState, PeerChange, PeerState } from './configuration.ts';
 import { KEY_LENGTH, MAC_LENGTH, TIMING, type Timing } from './constants.ts';
 import { CookieChecker } from './cookie.ts';
@@ -58,6 +58,8 @@ export class Device {
   readonly drops: DropCounts = noDrops();
   /** Set by the owner of the socket: handshake messages must now bring a cookie (whitepaper §5.3). */
   underLoad = false;
+  /** Set by an owner that knows endpoints which are not to replace others; see `PeerHost.mayRoam`. */
+  mayRoam: (peer: Peer, from: Endpoint) => boolean = () => true;
   /** Of the interface; set by its owner. Padding never goes beyond it. */
   mtu = 1420;
 
@@ -132,6 +134,13 @@ export class Device {
   /** The keypair that transport data with this receiver index is for. */
   findKeypair(receiverIndex: number): Keypair | undefined {
     return this.#indices.keypair(receiverIndex);
+  }
+
+  /** Whether `peer` may use the source of the IP packet at `offset`. Allocates nothing. */
+  isSourceAllowed(bytes: Uint8Array, offset: number, peer: Peer): boolean {
+    if (this.allowedIps.lookupSource(bytes, offset) === peer) return true;
+    const accepted = longestCover(peer.acceptFrom, bytes, offset);
+    return accepted >= 0 && accepted >= this.allowedIps.sourcePrefixLength(bytes, offset);
   }
 
   // The host
@@ -246,7 +255,7 @@ export class Device {
     if (opened === 0) return undefined;
     const length = innerPacketLength(place.bytes, 0, opened);
     if (length < 0) return 'malformed-inner-packet';
-    if (this.allowedIps.lookupSource(place.bytes, 0) !== peer) return 'source-not-allowed';
+    if (!this.isSourceAllowed(place.bytes, 0, peer)) return 'source-not-allowed';
     const packet = place.bytes.subarray(0, length);
     this.#output.push({ kind: 'deliver', packet, peer });
     return undefined;
@@ -282,6 +291,7 @@ export class Device {
     const spokeAlready = peer.persistentKeepalive > 0 && peer.endpoint !== undefined;
     if (change.presharedKey !== undefined) peer.presharedKey = change.presharedKey;
     if (change.endpoint !== undefined) peer.endpoint = change.endpoint;
+    if (change.acceptFrom !== undefined) peer.acceptFrom = change.acceptFrom;
     if (change.persistentKeepalive !== undefined) peer.persistentKeepalive = change.persistentKeepalive;
     if (change.replaceAllowedIps === true) this.allowedIps.removeAll(peer);
     for (const { prefix, remove } of change.allowedIps ?? []) {
@@ -348,6 +358,7 @@ export class Device {
       get mtu() {
         return device.mtu;
       },
+      mayRoam: (peer, from) => this.mayRoam(peer, from),
       emit: (output) => this.#output.push(output),
       release: (keypair) => this.#indices.remove(keypair.localIndex),
       schedule: (peer, at) => this.#deadlines.set(peer, at),

@@ -1,5 +1,5 @@
 import type { KeyPair, Primitives } from '../crypto/primitives.ts';
-import type { Endpoint } from '../inet/index.ts';
+import type { Endpoint, Prefix } from '../inet/index.ts';
 import { after, millis, seconds, type Millis } from '../machine/index.ts';
 import { INITIATION_INTERVAL, KEY_LENGTH, RETRANSMISSION_JITTER, TAG, type Timing } from './constants.ts';
 import { CookieGenerator } from './cookie.ts';
@@ -46,6 +46,8 @@ export interface PeerHost {
   readonly indices: IndexTable<Peer, Keypair>;
   readonly drops: DropCounts;
   emit(output: DeviceOutput): void;
+  /** Whether the source of an authentic message is to be the peer's endpoint (whitepaper §2.1). */
+  mayRoam(peer: Peer, from: Endpoint): boolean;
   /** Of every keypair that is destroyed. */
   readonly release: (keypair: Keypair) => void;
   /** When the peer's `handleTimeout` is wanted. */
@@ -69,6 +71,8 @@ const NO_PRESHARED_KEY = new Uint8Array(KEY_LENGTH);
 export class Peer {
   readonly publicKey: Uint8Array;
   endpoint: Endpoint | undefined;
+  /** Sources that it may use besides its allowed IPs. */
+  acceptFrom: readonly Prefix[] = [];
   /** Of all messages of the protocol, without IP and UDP headers. */
   txBytes = 0;
   rxBytes = 0;
@@ -168,7 +172,7 @@ export class Peer {
     this.#greatestTimestamp = new Uint8Array(timestamp);
     this.#initiationReceivedAt = now;
     this.#addKeypair(response.keys, { role: 'responder', localIndex, remoteIndex: opened.message.sender }, now);
-    this.endpoint = from;
+    this.#roam(from);
     this.#timers.authenticatedReceived(now);
     this.#sendHandshake(response.datagram, secrets, from, now);
     this.#schedule();
@@ -190,7 +194,7 @@ export class Peer {
     this.#addKeypair(keys, session, now);
     wipeInitiation(attempt.sent);
     this.#attempt = IDLE;
-    this.endpoint = from;
+    this.#roam(from);
     this.#timers.authenticatedReceived(now);
     this.#handshakeComplete();
     // The responder may not send before it has heard something on the new keypair (§6.3).
@@ -253,7 +257,7 @@ export class Peer {
   ): void {
     this.rxBytes += batch.bytes;
     if (keypair.destroyed) return;
-    if (from !== undefined) this.endpoint = from;
+    if (from !== undefined) this.#roam(from);
     this.#timers.authenticatedReceived(now);
     if (batch.packets > 0) this.#timers.dataReceived(now);
     if (this.#keypairs.confirm(keypair)) {
@@ -343,6 +347,10 @@ export class Peer {
       wipeInitiation(this.#attempt.sent);
     }
     this.#attempt = IDLE;
+  }
+
+  #roam(from: Endpoint): void {
+    if (this.#host.mayRoam(this, from)) this.endpoint = from;
   }
 
   #handshakeComplete(): void {

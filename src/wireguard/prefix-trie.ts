@@ -49,6 +49,11 @@ export class PrefixTrie {
     return owner === TOO_MANY ? this.#lookupByWalk(address) : owner;
   }
 
+  /** The length of the longest prefix that covers `address`, or -1 where nobody owns one. Slower than `lookup`. */
+  longest(address: Int32Array): number {
+    return this.#lookupByWalk(address) === 0 ? -1 : this.#length(this.#best);
+  }
+
   /** @returns the node of exactly this prefix, or -1 if nobody owns it */
   find(address: Int32Array, length: number): number {
     const { node } = this.#descend(address, length);
