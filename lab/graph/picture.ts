@@ -129,8 +129,8 @@ function drawNode({ name, kind, nat }: Scenario['nodes'][number], { x, y }: Poin
 
 function describeLife(live: LiveNode | undefined): string {
   if (live === undefined) return '';
-  const tunnels = live.tunnels.length > 0 ? [`${live.tunnels.length} tunnels`] : [];
-  const routes = live.routes.length > 0 ? [`${live.routes.length} routes`] : [];
+  const tunnels = live.tunnels.length > 0 ? [`tunnels: ${live.tunnels.length}`] : [];
+  const routes = live.routes.length > 0 ? [`routes: ${live.routes.length}`] : [];
   return [...tunnels, ...routes].join(', ');
 }
 

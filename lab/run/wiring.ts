@@ -5,7 +5,10 @@
  * its ends noticing, and a node moved from one to another.
  */
 import type { LinkEnd, Scenario, ScenarioLink, ScenarioNode } from '../scenario/scenario.ts';
+import type { NatPorts } from '../scenario/schema.ts';
 import { cablesNamespace, namespaceOf } from '../underlay.ts';
+
+const CHANGED_PORT = 20_000;
 
 export function namespaceLines(lab: string, nodes: readonly ScenarioNode[]): string[] {
   const names = [...nodes.map(({ name }) => namespaceOf(lab, name)), cablesNamespace(lab)];
@@ -119,10 +122,16 @@ export function overlayAddresses({ number }: { readonly number: number }): [v6: 
 }
 
 /** Rules for nft: what comes from inside leaves under the address of `outside`; what comes in unasked stays out. */
-export function natRules(outside: string, ports: 'kept' | 'random' | 'fully-random'): string {
-  const flags = ports === 'kept' ? '' : ` ${ports}`;
+export function natRules(outside: string, ports: NatPorts): string {
+  const rules = {
+    kept: 'masquerade',
+    // The kernel has no mapping that is random and the same to all destinations. One port is that, for one socket inside.
+    changed: `meta l4proto { tcp, udp } masquerade to :${CHANGED_PORT}; oifname "${outside}" masquerade`,
+    random: 'masquerade random',
+    'fully-random': 'masquerade fully-random',
+  };
   return `table inet lab {
-  chain outgoing { type nat hook postrouting priority srcnat; oifname "${outside}" masquerade${flags}; }
+  chain outgoing { type nat hook postrouting priority srcnat; oifname "${outside}" ${rules[ports]}; }
   chain incoming { type filter hook forward priority filter; iifname "${outside}" ct state new drop; }
 }
 `;

@@ -4,9 +4,9 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parse, TomlError } from 'smol-toml';
 import * as v from 'valibot';
-import { nearestWord } from '../../src/api/index.ts';
+import { lineOf, nearestWord, tomlPositions, type Path, type Positions } from '../../src/api/index.ts';
 import { WiremeshError } from '../../src/error.ts';
-import { jsonPositions, lineOf, tomlPositions, type Path, type Positions } from './positions.ts';
+import { jsonPositions } from './positions.ts';
 import { ScenarioMistake, scenarioOf, type Scenario } from './scenario.ts';
 import { scenarioSchema, type NodeKind } from './schema.ts';
 

@@ -1,7 +1,7 @@
 /** A scenario with every choice made: shapes drawn out, names given to interfaces, references checked. Pure. */
 
+import type { Path } from '../../src/api/index.ts';
 import { linksOf } from '../topology.ts';
-import type { Path } from './positions.ts';
 import type {
   Expectation,
   LinkDocument,

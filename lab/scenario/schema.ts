@@ -8,6 +8,9 @@ import { parseDuration, parseRate, parseShare } from './units.ts';
 
 export const NODE_KINDS = ['wiremesh', 'wireguard-go+babeld', 'none'] as const;
 export type NodeKind = (typeof NODE_KINDS)[number];
+/** What a NAT does to the source ports of what leaves by it (docs/lab.md). */
+export const NAT_PORTS = ['kept', 'changed', 'random', 'fully-random'] as const;
+export type NatPorts = (typeof NAT_PORTS)[number];
 export const SHAPES = ['line', 'ring', 'star', 'full', 'grid'] as const;
 
 function text(message: string, accepts: (value: string) => boolean) {
@@ -65,9 +68,7 @@ const node = v.strictObject({
   kind: v.optional(oneOf(NODE_KINDS)),
   forward: v.optional(yes),
   routes: v.optional(list(v.strictObject({ to: prefix, via: address })), []),
-  nat: v.optional(
-    v.strictObject({ outside: reference, ports: v.optional(oneOf(['kept', 'random', 'fully-random']), 'kept') }),
-  ),
+  nat: v.optional(v.strictObject({ outside: reference, ports: v.optional(oneOf(NAT_PORTS), 'kept') })),
   /** What it offers to the mesh: `[[network]]` in the configuration of wiremesh. */
   network: v.optional(list(v.strictObject({ prefix, preference: v.optional(wholeNumber(0, 1000)) })), []),
   /** More of wiremesh.toml, which the daemon checks. */
