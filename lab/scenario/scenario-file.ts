@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parse, TomlError } from 'smol-toml';
 import * as v from 'valibot';
-import { lineOf, nearestWord, tomlPositions, type Path, type Positions } from '../../src/api/index.ts';
+import { lineOf, nearestWord, tomlPositions, type KeyPath as Path, type Positions } from '../../src/api/index.ts';
 import { WiremeshError } from '../../src/error.ts';
 import { jsonPositions } from './positions.ts';
 import { ScenarioMistake, scenarioOf, type Scenario } from './scenario.ts';

@@ -1,6 +1,6 @@
 /** A scenario with every choice made: shapes drawn out, names given to interfaces, references checked. Pure. */
 
-import type { Path } from '../../src/api/index.ts';
+import type { KeyPath as Path } from '../../src/api/index.ts';
 import { linksOf } from '../topology.ts';
 import type {
   Expectation,

@@ -7,3 +7,4 @@ export * from './printable.ts';
 export * from './settings.ts';
 export * from './status.ts';
 export * from './nearest-word.ts';
+export * from './toml-positions.ts';
