@@ -3,13 +3,14 @@
  * Node's binary exports. With nothing between us and the vector code, 1,424 bytes take 0.6 µs where OpenSSL's EVP layer
  * (aead-evp.ts) takes 1.0 (docs/decisions/0010-aead-from-its-halves.md).
  *
- * The functions are none of OpenSSL's public interface: a known answer must be tried before they are relied on (aead.ts).
+ * The functions are none of OpenSSL's public interface (openssl-internals.ts): a known answer must be tried before they
+ * are relied on (aead.ts).
  */
-import koffi from 'koffi';
 import { addressed, addressedBuffer, checkRange } from './aead-buffer.ts';
 import { KeyDestroyedError, OpenSslUnavailableError } from './aead-errors.ts';
 import { checkKey } from './key-objects.ts';
 import { KEY_BYTES, TAG_BYTES } from './node.ts';
+import { openSslInternals } from './openssl-internals.ts';
 import type { Aead, AeadKey, Counter } from './primitives.ts';
 
 const BLOCK = 64;
@@ -27,7 +28,7 @@ export function directAead(): Aead {
 
 function loadOpenSsl() {
   try {
-    const library = koffi.load(null);
+    const library = openSslInternals();
     return {
       chacha20: library.func('void ChaCha20_ctr32(uintptr_t, uintptr_t, size_t, uintptr_t, uintptr_t)'),
       poly1305Init: library.func('void Poly1305_Init(uintptr_t, uintptr_t)'),
@@ -36,7 +37,7 @@ function loadOpenSsl() {
       poly1305State: addressedBuffer(Number(library.func('size_t Poly1305_ctx_size()')())),
     };
   } catch (error) {
-    throw new OpenSslUnavailableError(`this Node.js does not export ChaCha20_ctr32: ${(error as Error).message}`);
+    throw new OpenSslUnavailableError(`ChaCha20_ctr32 cannot be called: ${(error as Error).message}`);
   }
 }
 
