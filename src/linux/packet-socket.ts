@@ -11,6 +11,10 @@ const ETH_P_ALL = 0x0300;
 const SOL_SOCKET = 1;
 const SO_RCVBUFFORCE = 33;
 const SIOCGSTAMPNS = 0x8907;
+const SOL_PACKET = 263;
+const PACKET_STATISTICS = 6;
+/** `struct tpacket_stats`, and room for the length that `getsockopt` wants by address. */
+const STATISTICS = { drops: 4, end: 8, length: 8 } as const;
 
 /** `struct sockaddr_ll` (packet(7)), in bytes. */
 const SOCKADDR_LL = { family: 0, protocol: 2, interfaceIndex: 4, hardwareType: 8, packetType: 10, end: 20 } as const;
@@ -28,7 +32,8 @@ export type PacketType = (typeof PACKET_TYPES)[number] | 'unknown';
 export class PacketSocket {
   readonly #message = new MessageHeader(0);
   readonly #sender = new NativeBuffer(SOCKADDR_LL.end);
-  readonly #time = new NativeBuffer(16);
+  /** For small structures: a time, an option. */
+  readonly #small = new NativeBuffer(16);
   readonly #subject: string;
   #fd: number;
 
@@ -80,8 +85,20 @@ export class PacketSocket {
 
   /** Room for what waits to be read, in bytes, beyond what the system allows others. @throws SystemCallError */
   setReceiveBuffer(bytes: number): void {
-    this.#time.view.setInt32(0, bytes, true);
-    check(libc.setsockopt(this.#fd, SOL_SOCKET, SO_RCVBUFFORCE, this.#time.address, 4), 'setsockopt', this.#subject);
+    this.#small.view.setInt32(0, bytes, true);
+    check(libc.setsockopt(this.#fd, SOL_SOCKET, SO_RCVBUFFORCE, this.#small.address, 4), 'setsockopt', this.#subject);
+  }
+
+  /** How many frames were lost since it was asked last, for want of room. @throws SystemCallError */
+  takeLost(): number {
+    const { address, view } = this.#small;
+    view.setUint32(STATISTICS.length, STATISTICS.end, true);
+    check(
+      libc.getsockopt(this.#fd, SOL_PACKET, PACKET_STATISTICS, address, address + STATISTICS.length),
+      'getsockopt',
+      this.#subject,
+    );
+    return view.getUint32(STATISTICS.drops, true);
   }
 
   /**
@@ -89,7 +106,7 @@ export class PacketSocket {
    * kernel stamps frames from then on.
    */
   get timestamp(): bigint {
-    const { address, view } = this.#time;
+    const { address, view } = this.#small;
     if (libc.ioctl(this.#fd, SIOCGSTAMPNS, address) < 0) return 0n;
     return view.getBigInt64(0, true) * 1_000_000_000n + view.getBigInt64(8, true);
   }

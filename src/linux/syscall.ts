@@ -21,6 +21,8 @@ interface Libc {
 
   setsockopt(fd: number, level: number, option: number, address: number, length: number): number;
 
+  getsockopt(fd: number, level: number, option: number, address: number, lengthAddress: number): number;
+
   sendto(fd: number, address: number, length: number, flags: number, to: number, toLength: number): number;
   recvmsg(fd: number, message: number, flags: number): number;
   sendmsg(fd: number, message: number, flags: number): number;
@@ -50,6 +52,7 @@ const SIGNATURES: Record<keyof Libc, string> = {
   bind: 'int bind(int, uintptr_t, uint32_t)',
   getsockname: 'int getsockname(int, uintptr_t, uintptr_t)',
   setsockopt: 'int setsockopt(int, int, int, uintptr_t, uint32_t)',
+  getsockopt: 'int getsockopt(int, int, int, uintptr_t, uintptr_t)',
   sendto: 'int sendto(int, uintptr_t, size_t, int, uintptr_t, uint32_t)',
   recvmsg: 'int recvmsg(int, uintptr_t, int)',
   sendmsg: 'int sendmsg(int, uintptr_t, int)',
