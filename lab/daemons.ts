@@ -125,7 +125,12 @@ function markedProcesses(lab: string): [mark: string, ProcessReference[]][] {
 
 /** The running processes of one node. */
 export function processesOf(lab: string, node: string): readonly ProcessReference[] {
-  return processesMarked(MARK).get(pathsOf(lab, node).directory) ?? [];
+  return processesByDirectory(lab).get(pathsOf(lab, node).directory) ?? [];
+}
+
+/** Those of all nodes, by their directories. */
+export function processesByDirectory(lab: string): Map<string, ProcessReference[]> {
+  return new Map(markedProcesses(lab));
 }
 
 /** Ends all of a lab's daemons, and an `ip` that a killed `lab up` left at work. */

@@ -3,7 +3,6 @@
  * a thread carries frames between them (direction.ts says when). One thread for all links: frames of a whole lab are few,
  * and with this process the devices go too, however it ends.
  */
-import { once } from 'node:events';
 import { extname } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { EventFd } from '../../src/linux/index.ts';
@@ -12,8 +11,11 @@ import type { EmulatorAnswer, EmulatorPlan, EmulatorRequest } from './emulator-m
 
 export class LinkEmulator {
   readonly #worker: Worker;
-  readonly #wake: EventFd;
-  #failure: Error | undefined;
+  readonly #wake = new EventFd();
+  readonly #exited: Promise<unknown>;
+  /** Who waits for the next answer. */
+  #waiting: { resolve(): void; reject(error: Error): void } | undefined;
+  #failure: LabError | undefined;
 
   /** Makes the interfaces. @throws LabError */
   static async start(plan: Omit<EmulatorPlan, 'wakeFd'>): Promise<LinkEmulator> {
@@ -23,10 +25,14 @@ export class LinkEmulator {
   }
 
   private constructor(plan: Omit<EmulatorPlan, 'wakeFd'>) {
-    this.#wake = new EventFd();
     const thread = new URL(`emulator-thread${extname(import.meta.url)}`, import.meta.url);
     this.#worker = new Worker(thread, { workerData: { ...plan, wakeFd: this.#wake.fd } satisfies EmulatorPlan });
-    this.#worker.on('error', (error) => (this.#failure = error));
+    this.#exited = new Promise((resolve) => this.#worker.once('exit', resolve));
+    this.#worker.on('error', (error) => this.#fail(error.message));
+    this.#worker.on('message', (answer: EmulatorAnswer) => {
+      if (answer.kind === 'failed') this.#fail(answer.message);
+      else this.#waiting?.resolve();
+    });
   }
 
   /** Carries out one change, and resolves when it is in force. Not to be called before the last one has. */
@@ -37,17 +43,27 @@ export class LinkEmulator {
     await answered;
   }
 
+  /** @throws LabError if frames are not carried any more */
+  requireHealth(): void {
+    if (this.#failure !== undefined) throw this.#failure;
+  }
+
   async stop(): Promise<void> {
-    const exited = once(this.#worker, 'exit');
     this.#worker.postMessage({ kind: 'stop' } satisfies EmulatorRequest);
     this.#wake.signal();
-    await exited;
+    await this.#exited;
     this.#wake.close();
   }
 
-  async #answer(): Promise<void> {
-    if (this.#failure !== undefined) throw new LabError(`the emulation of links failed: ${this.#failure.message}`);
-    const [message] = (await once(this.#worker, 'message')) as [EmulatorAnswer];
-    if (message.kind === 'failed') throw new LabError(`the emulation of links failed: ${message.message}`);
+  #answer(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      if (this.#failure !== undefined) reject(this.#failure);
+      this.#waiting = { resolve, reject };
+    });
+  }
+
+  #fail(why: string): void {
+    this.#failure = new LabError(`the emulation of links failed: ${why}`);
+    this.#waiting?.reject(this.#failure);
   }
 }

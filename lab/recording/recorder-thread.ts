@@ -11,7 +11,11 @@ export interface RecorderPlan {
   readonly wakeFd: number;
 }
 
-export type RecorderAnswer = { readonly kind: 'ready' } | { readonly kind: 'failed'; readonly message: string };
+export type RecorderAnswer =
+  | { readonly kind: 'ready' }
+  /** At the end: how many frames were not recorded, since more came than it could take. */
+  | { readonly kind: 'stopped'; readonly lost: number }
+  | { readonly kind: 'failed'; readonly message: string };
 
 /** Headers, and enough behind them to tell packets apart. */
 const SNAP_BYTES = 192;
@@ -88,6 +92,8 @@ function record({ file, nodes, wakeFd }: RecorderPlan, port: MessagePort): void 
       stopping = receiveMessageOnPort(port) !== undefined;
     }
   }
+  const lost = watches.reduce((sum, { socket }) => sum + socket.takeLost(), 0);
+  port.postMessage({ kind: 'stopped', lost } satisfies RecorderAnswer);
   for (const { socket } of watches) socket.close();
   epoll.close();
   closeSync(descriptor);

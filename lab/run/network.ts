@@ -132,6 +132,11 @@ export class Network {
     this.#interfaces.set(`${node} ${link}`, { ...here, addresses });
   }
 
+  /** @throws LabError if links do not do any more what they should */
+  requireHealth(): void {
+    this.#emulator?.requireHealth();
+  }
+
   /** Ends the emulation. Namespaces go with the lab. */
   async close(): Promise<void> {
     await this.#emulator?.stop();

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { stringify } from 'smol-toml';
-import { daemonAnswers, processesOf, spawnMarked, spawnWiremesh } from '../daemons.ts';
+import { daemonAnswers, processesByDirectory, processesOf, spawnMarked, spawnWiremesh } from '../daemons.ts';
 import { LabError } from '../lab-error.ts';
 import { isRunning } from '../processes.ts';
 import { firstAddress, type Scenario, type ScenarioNode } from '../scenario/scenario.ts';
@@ -64,20 +64,16 @@ export class Nodes {
     return address;
   }
 
-  /** The time all processes of the node's daemon have run, in milliseconds of one core (proc(5)). */
-  cpuTimeOf(name: string): number {
-    const ticks = processesOf(this.#lab, name).map(({ pid }) => {
-      try {
-        const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
-        const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-        return Number(fields[11]) + Number(fields[12]);
-      } catch {
-        // It has ended since.
-        return 0;
-      }
-    });
-    // A tick is 1/100 s for programs on all of Linux's common machines, whatever the kernel's own is.
-    return ticks.reduce((sum, own) => sum + own, 0) * 10;
+  /** The time all processes of each node's daemon have run, in milliseconds of one core. */
+  cpuTimes(): Map<string, number> {
+    const byDirectory = processesByDirectory(this.#lab);
+    const daemons = this.#scenario.nodes.filter(({ kind }) => kind !== 'none');
+    return new Map(
+      daemons.map(({ name }) => {
+        const processes = byDirectory.get(pathsOf(this.#lab, name).directory) ?? [];
+        return [name, processes.reduce((sum, { pid }) => sum + cpuTimeOf(pid), 0)];
+      }),
+    );
   }
 
   async #startWiremesh(node: ScenarioNode, signal?: AbortSignal): Promise<void> {
@@ -125,6 +121,18 @@ export class Nodes {
 
   #node(name: string): ScenarioNode {
     return this.#scenario.nodes.find((node) => node.name === name) as ScenarioNode;
+  }
+}
+
+/** In milliseconds (proc(5), fields 14 and 15 of `/proc/PID/stat`); 0 for a process that has ended since. */
+function cpuTimeOf(pid: number): number {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    // A tick is 1/100 s for programs on all of Linux's common machines, whatever the kernel's own is.
+    return (Number(fields[11]) + Number(fields[12])) * 10;
+  } catch {
+    return 0;
   }
 }
 

@@ -79,10 +79,14 @@ export class ScenarioRun {
     this.#startedAt = await this.#nodes.startAll(this.#signal);
     this.#say('all daemons answer');
     await this.#carryOut();
+    this.#network.requireHealth();
     for (const [name, load] of this.#tcps) this.#tcpOutcomes.set(name, load.stop());
     await Promise.all([...this.#pings.values()].map((load) => load.stop()));
-    await this.#recorder.stop();
+    const recorder = this.#recorder;
     this.#recorder = undefined;
+    const lost = await recorder.stop();
+    // What was not recorded cannot be judged.
+    if (lost > 0) this.#failures.push({ passed: false, expected: 'all frames are recorded', seen: `${lost} missed` });
     const measurements = this.#measurements(this.#now());
     const verdicts = expectations.map((expectation) => verdictOn(expectation, measurements));
     return reportOf(this.#scenario, this.#log, [...this.#failures, ...verdicts]);
@@ -249,8 +253,7 @@ export class ScenarioRun {
   }
 
   #cpuTimes(): Map<string, number> {
-    const daemons = this.#scenario.nodes.filter(({ kind }) => kind !== 'none');
-    return new Map(daemons.map(({ name }) => [name, this.#nodes.cpuTimeOf(name)]));
+    return this.#nodes.cpuTimes();
   }
 
   #takeCpu(expectation: Extract<Expectation, { what: 'cpu' }>): void {
