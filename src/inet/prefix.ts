@@ -1,4 +1,4 @@
-import { addressFromBytes, formatAddress, parseAddress, type IpAddress } from './address.ts';
+import { addressesEqual, addressFromBytes, formatAddress, parseAddress, type IpAddress } from './address.ts';
 
 /** An address prefix; bits behind `length` are zero. */
 export interface Prefix {
@@ -32,4 +32,32 @@ export function parsePrefix(text: string): Prefix | undefined {
 /** The canonical text, which is also fit to be a map key. */
 export function formatPrefix(prefix: Prefix): string {
   return `${formatAddress(prefix.address)}/${prefix.length}`;
+}
+
+export function prefixesEqual(a: Prefix, b: Prefix): boolean {
+  return a.length === b.length && addressesEqual(a.address, b.address);
+}
+
+/** Whether all of `inner` lies in `outer`; a prefix contains itself. */
+export function prefixContains(outer: Prefix, inner: Prefix): boolean {
+  if (outer.address.family !== inner.address.family || outer.length > inner.length) return false;
+  return addressesEqual(prefixOf(inner.address, outer.length).address, outer.address);
+}
+
+/** Whether it is of one address. */
+export function isHostPrefix({ address, length }: Prefix): boolean {
+  return length === address.bytes.length * 8;
+}
+
+/** `prefix` less `hole`: the fewest prefixes that cover all of the one and nothing of the other. */
+export function prefixWithout(prefix: Prefix, hole: Prefix): Prefix[] {
+  if (prefixContains(hole, prefix)) return [];
+  if (!prefixContains(prefix, hole)) return [prefix];
+  // On the way from `prefix` down to `hole`, at each bit, the half that is not taken.
+  return Array.from({ length: hole.length - prefix.length }, (_, i) => {
+    const length = prefix.length + i + 1;
+    const bytes = hole.address.bytes.slice();
+    bytes[(length - 1) >>> 3] ^= 0x80 >>> ((length - 1) & 7);
+    return prefixOf(addressFromBytes(bytes), length);
+  });
 }
