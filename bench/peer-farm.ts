@@ -6,14 +6,12 @@
  */
 import { chooseAead } from '../src/crypto/aead.ts';
 import { nodePrimitives } from '../src/crypto/node.ts';
-import { InboundPath, OPENED_BYTES } from '../src/device/inbound-path.ts';
+import { DATA_PATH_BYTES, DataPath } from '../src/device/data-path.ts';
 import { PacketMemory } from '../src/device/packet-memory.ts';
-import { OutboundPath } from '../src/device/outbound-path.ts';
 import { pathCounters } from '../src/device/path-counters.ts';
-import { PeerAddresses } from '../src/device/peer-addresses.ts';
+import { PeerReports } from '../src/device/peer-reports.ts';
 import { Sockets } from '../src/device/sockets.ts';
 import { TunWriter } from '../src/device/tun-writer.ts';
-import { UnreachableAnswers } from '../src/device/unreachable-answers.ts';
 import { parseEndpoint, parsePrefix } from '../src/inet/index.ts';
 import { Epoll, NativeBuffer, openTun, runIpBatch, SocketAddress, type Tun } from '../src/linux/index.ts';
 import { millis, type Millis } from '../src/machine/index.ts';
@@ -39,30 +37,35 @@ class FarmDevice {
   readonly tun: Tun;
   readonly sockets = new Sockets();
   readonly #device = new Device({ primitives, unixTime: () => millis(Date.now()) });
-  readonly #outbound: OutboundPath;
-  readonly #inbound: InboundPath;
+  readonly #path: DataPath;
 
   constructor(interfaceName: string, privateKey: Uint8Array) {
     this.tun = openTun(interfaceName);
     this.sockets.bind(0);
     const counters = pathCounters();
-    const memory = new PacketMemory(OPENED_BYTES);
-    const writer = new TunWriter(this.tun, counters, memory.checksums);
-    const unreachable = new UnreachableAnswers(writer);
-    const addresses = new PeerAddresses();
-    const shared = { tun: this.tun, device: this.#device, sockets: this.sockets, addresses, counters };
-    this.#outbound = new OutboundPath({ ...shared, unreachable });
-    this.#inbound = new InboundPath({ ...shared, writer, memory, toControl: () => undefined });
+    const memory = new PacketMemory(DATA_PATH_BYTES);
+    const nobody = new PeerReports(() => undefined);
+    this.#path = new DataPath({
+      tun: this.tun,
+      device: this.#device,
+      sockets: this.sockets,
+      writer: new TunWriter(this.tun, counters, memory.checksums),
+      memory,
+      counters,
+      toControl: () => undefined,
+      activity: nobody,
+      pathErrors: nobody,
+    });
     this.#device.configure({ privateKey, peers: [hub] }, clock());
   }
 
   handlePackets(now: Millis): void {
-    this.#outbound.drain(now);
+    this.#path.outbound.drain(now);
     this.#drainOutput();
   }
 
   handleDatagrams(now: Millis): void {
-    this.#inbound.drain(this.sockets.open[0], now);
+    this.#path.inbound.drain(this.sockets.open[0], now);
     this.#drainOutput();
   }
 

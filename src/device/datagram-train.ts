@@ -1,12 +1,29 @@
 import { MAX_SEGMENTS, MAX_TRAIN_BYTES, type NativeBuffer } from '../linux/index.ts';
+import type { Endpoint } from '../inet/index.ts';
 import type { Millis } from '../machine/index.ts';
-import type { Keypair } from '../wireguard/index.ts';
+import type { Keypair, Peer } from '../wireguard/index.ts';
 import type { PathCounters } from './path-counters.ts';
 import type { PeerAddresses } from './peer-addresses.ts';
-import type { Sockets } from './sockets.ts';
+import type { PeerReports } from './peer-reports.ts';
+import type { DatagramSender } from './sockets.ts';
 
 /** Room for the largest datagram, so that one can always be written before it is known whether it fits the train. */
 export const TRAIN_CAPACITY = MAX_TRAIN_BYTES + 65_535 + 64;
+
+/** The way to peers that the network does not lead to by itself. */
+export interface Detour {
+  /** Whether it is the way to this endpoint. */
+  leadsTo(endpoint: Endpoint | undefined): boolean;
+  sendTrain(bytes: Uint8Array, length: number, segmentSize: number, to: Endpoint, ecn: number, now: Millis): void;
+}
+
+export interface TrainParts {
+  readonly sockets: DatagramSender;
+  readonly addresses: PeerAddresses;
+  readonly counters: PathCounters;
+  /** Told when the network refuses what is sent to a peer. */
+  readonly pathErrors: PeerReports;
+}
 
 /**
  * Datagrams for one peer that lie one behind the other, to be sent with one `sendmsg` (`UDP_SEGMENT`): all of the
@@ -14,9 +31,11 @@ export const TRAIN_CAPACITY = MAX_TRAIN_BYTES + 65_535 + 64;
  */
 export class DatagramTrain {
   readonly #buffer: NativeBuffer;
-  readonly #sockets: Sockets;
+  readonly #sockets: DatagramSender;
   readonly #addresses: PeerAddresses;
   readonly #counters: PathCounters;
+  readonly #pathErrors: PeerReports;
+  readonly #detour: Detour | undefined;
   #keypair: Keypair | undefined;
   #ecn = 0;
   #length = 0;
@@ -25,12 +44,14 @@ export class DatagramTrain {
   /** A datagram shorter than the others is in: nothing may follow it. */
   #isClosed = false;
 
-  /** `buffer` has `TRAIN_CAPACITY` bytes. */
-  constructor(buffer: NativeBuffer, parts: { sockets: Sockets; addresses: PeerAddresses; counters: PathCounters }) {
+  /** `buffer` has `TRAIN_CAPACITY` bytes. Without a detour all goes the direct way. */
+  constructor(buffer: NativeBuffer, parts: TrainParts, detour?: Detour) {
     this.#buffer = buffer;
     this.#sockets = parts.sockets;
     this.#addresses = parts.addresses;
     this.#counters = parts.counters;
+    this.#pathErrors = parts.pathErrors;
+    this.#detour = detour;
   }
 
   get bytes(): Uint8Array {
@@ -66,10 +87,12 @@ export class DatagramTrain {
   flush(now: Millis): void {
     const keypair = this.#keypair;
     if (keypair === undefined || this.#segments === 0) return;
-    const to = this.#addresses.of(keypair.peer);
-    this.#sockets.trafficClass = this.#ecn;
-    const error = to === undefined ? 0 : this.#sockets.send(this.#buffer, this.#length, this.#segmentSize, to);
-    if (to === undefined || error !== 0) this.#counters.sendErrors++;
+    const { endpoint } = keypair.peer;
+    if (endpoint !== undefined && this.#detour?.leadsTo(endpoint) === true) {
+      this.#detour.sendTrain(this.#buffer.bytes, this.#length, this.#segmentSize, endpoint, this.#ecn, now);
+    } else {
+      this.#send(keypair.peer, now);
+    }
     // The peer counts what was tried: a lost send must bring on a handshake just as a lost datagram does.
     keypair.peer.afterSending(keypair, this.#segments, this.#length, now);
     this.#reset();
@@ -79,6 +102,14 @@ export class DatagramTrain {
   scratch(now: Millis): Uint8Array {
     this.flush(now);
     return this.#buffer.bytes;
+  }
+
+  #send(peer: Peer, now: Millis): void {
+    const to = this.#addresses.of(peer);
+    this.#sockets.trafficClass = this.#ecn;
+    const error = to === undefined ? 0 : this.#sockets.send(this.#buffer, this.#length, this.#segmentSize, to);
+    if (to === undefined || error !== 0) this.#counters.sendErrors++;
+    if (error !== 0) this.#pathErrors.note(peer, now, error);
   }
 
   /** Sends all but the datagram of `length` bytes that was just written behind the train, which starts the next one. */

@@ -6,22 +6,30 @@ import { receiveMessageOnPort, workerData, type MessagePort } from 'node:worker_
 import { chooseAead } from '../crypto/aead.ts';
 import { nodePrimitives } from '../crypto/node.ts';
 import { WiremeshError } from '../error.ts';
-import { bootTime, EventFd, LinkMonitor, openTun, SocketAddress, SystemCallError, type Tun } from '../linux/index.ts';
+import {
+  bootTime,
+  errnoName,
+  EventFd,
+  LinkMonitor,
+  openTun,
+  SocketAddress,
+  SystemCallError,
+  type Tun,
+} from '../linux/index.ts';
 import { millis, type Millis } from '../machine/index.ts';
-import { Device, wipeSecrets, type DeviceChange, type DeviceOutput } from '../wireguard/index.ts';
+import { Device, wipeSecrets, type DeviceChange, type DeviceOutput, type Peer } from '../wireguard/index.ts';
 import { ControlRelay } from './control-relay.ts';
+import { DATA_PATH_BYTES, DataPath, type DataPathParts } from './data-path.ts';
 import { EventLoop } from './event-loop.ts';
-import { InboundPath, OPENED_BYTES } from './inbound-path.ts';
 import { KeyLog } from './key-log.ts';
-import { OutboundPath } from './outbound-path.ts';
 import { PacketMemory } from './packet-memory.ts';
 import { pathCounters } from './path-counters.ts';
-import { PeerAddresses } from './peer-addresses.ts';
+import { PeerReports } from './peer-reports.ts';
+import type { Relay } from './relay.ts';
 import { Sockets } from './sockets.ts';
 import type { ClonedError, Command, DeviceThreadOptions, Report } from './thread-messages.ts';
 import { TunLink, type TunLinkChange } from './tun-link.ts';
 import { TunWriter } from './tun-writer.ts';
-import { UnreachableAnswers } from './unreachable-answers.ts';
 
 interface ThreadData {
   readonly options: DeviceThreadOptions;
@@ -39,6 +47,8 @@ class DeviceThread {
   readonly #device: Device;
   readonly #sockets = new Sockets();
   #keyLog: KeyLog | undefined;
+  readonly #counters = pathCounters();
+  readonly #relay: Relay;
   readonly #loop: EventLoop;
   readonly #to = new SocketAddress();
   #isUp = false;
@@ -55,23 +65,19 @@ class DeviceThread {
       revealSecrets: keyLog !== undefined,
     });
     this.#device.mtu = options.mtu;
-    const counters = pathCounters();
-    const addresses = new PeerAddresses();
-    const control = new ControlRelay(counters, clock, (datagram, from) =>
-      this.#report({ kind: 'datagram', datagram, from }),
-    );
-    const memory = new PacketMemory(OPENED_BYTES);
-    const writer = new TunWriter(this.#tun, counters, memory.checksums);
-    const shared = { tun: this.#tun, device: this.#device, sockets: this.#sockets, addresses, counters };
+    const shared = {
+      tun: this.#tun,
+      device: this.#device,
+      sockets: this.#sockets,
+      pathErrors: new PeerReports((peer, errno) => this.#reportPathError(peer, errno)),
+    };
+    const { outbound, inbound, relay } = this.#createDataPath(shared);
+    this.#relay = relay;
     this.#loop = new EventLoop({
       ...shared,
-      outbound: new OutboundPath({ ...shared, unreachable: new UnreachableAnswers(writer) }),
-      inbound: new InboundPath({
-        ...shared,
-        writer,
-        memory,
-        toControl: (datagram, from) => control.take(datagram, from),
-      }),
+      outbound,
+      inbound,
+      relay,
       wakeUp: EventFd.of(wakeUpFd),
       link,
       clock,
@@ -81,6 +87,22 @@ class DeviceThread {
     });
     const { mayBeUrgent } = this.#loop;
     this.#report({ kind: 'started', interfaceName: this.#tun.name, aeadName, aeadReason, mayBeUrgent });
+  }
+
+  #createDataPath(shared: Pick<DataPathParts, 'tun' | 'device' | 'sockets' | 'pathErrors'>): DataPath {
+    const counters = this.#counters;
+    const memory = new PacketMemory(DATA_PATH_BYTES);
+    const control = new ControlRelay(counters, clock, (datagram, from) =>
+      this.#report({ kind: 'datagram', datagram, from }),
+    );
+    return new DataPath({
+      ...shared,
+      counters,
+      memory,
+      writer: new TunWriter(this.#tun, counters, memory.checksums),
+      toControl: (datagram, from) => control.take(datagram, from),
+      activity: new PeerReports(({ publicKey }) => this.#report({ kind: 'peer-active', publicKey })),
+    });
   }
 
   run(): void {
@@ -112,7 +134,8 @@ class DeviceThread {
     switch (command.kind) {
       case 'send':
         this.#to.fromEndpoint(command.to);
-        return this.#loop.send(command.datagram, this.#to);
+        this.#loop.send(command.datagram, this.#to);
+        return;
       case 'configure':
         try {
           this.#configure(command.change, now);
@@ -123,6 +146,14 @@ class DeviceThread {
       case 'join-group':
         this.#sockets.joinGroup(command.group, command.interfaceIndex);
         break;
+      case 'configure-relay':
+        this.#relay.configure(command.configuration);
+        break;
+      case 'relay-routes':
+        this.#relay.setRoutes(command.changes);
+        break;
+      case 'counters':
+        return this.#report({ kind: 'reply', id: command.id, counters: this.#counters });
       case 'close':
         this.#loop.stop();
         break;
@@ -141,7 +172,8 @@ class DeviceThread {
     if (change.listenPort !== undefined) this.#bind(change.listenPort);
     if (change.fwmark !== undefined) this.#sockets.setFwmark(change.fwmark);
     this.#device.configure(change, now);
-    this.#loop.drainOutput();
+    this.#relay.findPeers();
+    this.#loop.drainOutput(now);
   }
 
   #handleOutput(output: Exclude<DeviceOutput, { kind: 'send' | 'deliver' }>): void {
@@ -156,6 +188,11 @@ class DeviceThread {
       this.#keyLog?.close();
       this.#keyLog = undefined;
     }
+  }
+
+  /** Who does not relay does not look for other ways either. */
+  #reportPathError({ publicKey }: Peer, errno: number): void {
+    if (this.#relay.isConfigured) this.#report({ kind: 'path-error', publicKey, errno: errnoName(errno) });
   }
 
   #bind(port: number): void {

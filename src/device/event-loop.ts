@@ -3,6 +3,8 @@ import { millis, type Millis } from '../machine/index.ts';
 import type { Device, DeviceOutput } from '../wireguard/index.ts';
 import type { InboundPath } from './inbound-path.ts';
 import type { OutboundPath } from './outbound-path.ts';
+import type { PeerReports } from './peer-reports.ts';
+import type { Relay } from './relay.ts';
 import type { Sockets } from './sockets.ts';
 import type { TunLink, TunLinkChange } from './tun-link.ts';
 import { Urgency } from './urgency.ts';
@@ -27,6 +29,8 @@ export interface EventLoopParts {
   readonly sockets: Sockets;
   readonly outbound: OutboundPath;
   readonly inbound: InboundPath;
+  readonly relay: Relay;
+  readonly pathErrors: PeerReports;
   readonly wakeUp: EventFd;
   readonly link: TunLink;
   readonly clock: () => Millis;
@@ -80,12 +84,12 @@ export class EventLoop {
       this.#urgency.handleWait(from, now);
       for (let i = 0; i < ready && !this.#isStopped; i++) {
         this.#dispatch(this.#epoll.key(i), now);
-        this.drainOutput();
+        this.drainOutput(now);
       }
       const due = this.#parts.device.nextTimeout();
       if (due !== undefined && due <= now) {
         this.#parts.device.handleTimeout(now);
-        this.drainOutput();
+        this.drainOutput(now);
       }
     }
   }
@@ -94,25 +98,35 @@ export class EventLoop {
     this.#isStopped = true;
   }
 
-  /** Sends a datagram that did not come from the TUN device. What the network refuses is lost, as it may be. */
-  send(datagram: Uint8Array, to: SocketAddress): void {
+  /**
+   * Sends a datagram that did not come from the TUN device. What the network refuses is lost, as it may be.
+   * @returns 0, or the number of the error
+   */
+  send(datagram: Uint8Array, to: SocketAddress): number {
     this.#datagram.bytes.set(datagram);
     this.#parts.sockets.trafficClass = datagram[0] === TRANSPORT_DATA ? 0 : CONTROL_TRAFFIC_CLASS;
-    this.#parts.sockets.send(this.#datagram, datagram.length, datagram.length, to);
+    return this.#parts.sockets.send(this.#datagram, datagram.length, datagram.length, to);
   }
 
-  /** Carries out what the machine asks for. */
-  drainOutput(): void {
-    const { device, onOutput } = this.#parts;
+  /** Carries out what the machine asks for, and sends what waits for relays. */
+  drainOutput(now: Millis): void {
+    const { device, relay, onOutput } = this.#parts;
     for (let output = device.poll(); output !== undefined; output = device.poll()) {
       if (output.kind === 'send') {
-        this.#to.fromEndpoint(output.to);
-        this.send(output.datagram, this.#to);
+        if (relay.leadsTo(output.to)) relay.send(output.datagram, output.to, now);
+        else this.#sendOutput(output, now);
       } else if (output.kind !== 'deliver') {
         // `deliver` is of the machine's slow path, which this thread does not use.
         onOutput(output);
       }
     }
+    relay.flush(now);
+  }
+
+  #sendOutput({ datagram, to, peer }: Extract<DeviceOutput, { kind: 'send' }>, now: Millis): void {
+    this.#to.fromEndpoint(to);
+    const error = this.send(datagram, this.#to);
+    if (error !== 0 && peer !== undefined) this.#parts.pathErrors.note(peer, now, error);
   }
 
   #dispatch(key: number, now: Millis): void {

@@ -1,21 +1,31 @@
 import type { Endpoint } from '../inet/index.ts';
 import { NativeBuffer, type UdpSocket } from '../linux/index.ts';
 import type { Millis } from '../machine/index.ts';
-import { decapsulateEcn } from '../packet/index.ts';
+import {
+  decapsulateEcn,
+  IPV6,
+  isRelayPacket,
+  meshPortOf,
+  readEcn,
+  RELAY_HEADER_BYTES,
+  RELAY_PORT,
+} from '../packet/index.ts';
 import {
   innerPacketLength,
   openTransportData,
   TRANSPORT_HEADER,
   type Device,
   type Keypair,
+  type Peer,
   type PlaintextPlace,
 } from '../wireguard/index.ts';
 import { HandshakeLoad } from './handshake-load.ts';
 import type { PacketMemory } from './packet-memory.ts';
 import type { PathCounters } from './path-counters.ts';
 import type { PeerAddresses } from './peer-addresses.ts';
+import { relaySource, type Relay } from './relay.ts';
 import { READ_COST, TURN_BUDGET } from './turn.ts';
-import type { TunWriter } from './tun-writer.ts';
+import type { PacketWriter } from './tun-writer.ts';
 
 /** The whitepaper's message types, as the first 32 bits of a datagram: the type and three reserved zero bytes (§5.4). */
 const TRANSPORT_DATA = 4;
@@ -25,11 +35,18 @@ const LONGEST_HANDSHAKE_MESSAGE = 148;
 /** Before each packet that is opened, and where it is opened to: it is what makes that fast (`AeadKey.open`). */
 const HEADROOM = 64;
 const LARGEST_TRAIN = 65_536;
-/** Of the memory that a path is given. */
-export const OPENED_BYTES = 2 * LARGEST_TRAIN;
+/** Of the memory that a path is given: what comes over a relay is opened twice. */
+export const OPENED_BYTES = 2 * LARGEST_TRAIN + 4 * HEADROOM;
 
 /** Takes a datagram whose first byte is none of WireGuard's. `datagram` is a view into a buffer that is used again. */
 export type ControlSink = (datagram: Uint8Array, from: Endpoint) => void;
+
+/** What was received with one keypair since it was last reported. */
+interface Receipts {
+  keypair: Keypair | undefined;
+  packets: number;
+  bytes: number;
+}
 
 /**
  * From the network to the TUN device: receive a train of datagrams (`UDP_GRO`), authenticate each, check its inner
@@ -38,7 +55,7 @@ export type ControlSink = (datagram: Uint8Array, from: Endpoint) => void;
 export class InboundPath {
   readonly #device: Device;
   readonly #addresses: PeerAddresses;
-  readonly #writer: TunWriter;
+  readonly #writer: PacketWriter;
   readonly #counters: PathCounters;
   readonly #toControl: ControlSink;
   readonly #buffer = new NativeBuffer(HEADROOM + LARGEST_TRAIN);
@@ -46,16 +63,17 @@ export class InboundPath {
   /** Where the next plaintext goes. */
   readonly #place: PlaintextPlace;
   readonly #load = new HandshakeLoad();
-  /** What was received with one keypair since it was last reported. */
-  #keypair: Keypair | undefined;
-  readonly #batch = { packets: 0, bytes: 0 };
+  readonly #relay: Relay;
+  readonly #direct: Receipts = { keypair: undefined, packets: 0, bytes: 0 };
+  readonly #relayed: Receipts = { keypair: undefined, packets: 0, bytes: 0 };
 
   constructor(parts: {
     device: Device;
     addresses: PeerAddresses;
-    writer: TunWriter;
+    writer: PacketWriter;
     memory: PacketMemory;
     counters: PathCounters;
+    relay: Relay;
     toControl: ControlSink;
   }) {
     this.#device = parts.device;
@@ -64,6 +82,7 @@ export class InboundPath {
     this.#opened = parts.memory.allocate(OPENED_BYTES);
     this.#place = { bytes: this.#opened.bytes, offset: HEADROOM };
     this.#counters = parts.counters;
+    this.#relay = parts.relay;
     this.#toControl = parts.toControl;
   }
 
@@ -79,6 +98,7 @@ export class InboundPath {
       }
       this.#flush();
       this.#report(socket, now);
+      this.#reportRelayed(now);
       bytes += length;
       spent += length;
     }
@@ -99,13 +119,17 @@ export class InboundPath {
   }
 
   #handshake(socket: UdpSocket, offset: number, length: number, now: Millis): void {
-    this.#device.underLoad = this.#load.count(now);
     const { bytes } = this.#buffer;
-    if (this.#device.isFlood(bytes, offset, length, socket.source.ipAddress, now)) {
-      this.#counters.handshakeFlood++;
-      return;
-    }
+    if (this.#isFlood(bytes, offset, length, socket.source.ipAddress, now)) return;
     this.#device.handleDatagram(bytes.slice(offset, offset + length), socket.source.toEndpoint(), now);
+  }
+
+  // eslint-disable-next-line max-params -- an object would be an allocation a datagram
+  #isFlood(bytes: Uint8Array, offset: number, length: number, source: Uint8Array, now: Millis): boolean {
+    this.#device.underLoad = this.#load.count(now);
+    const isFlood = this.#device.isFlood(bytes, offset, length, source, now);
+    if (isFlood) this.#counters.handshakeFlood++;
+    return isFlood;
   }
 
   #open(socket: UdpSocket, offset: number, length: number, now: Millis): void {
@@ -115,36 +139,115 @@ export class InboundPath {
       this.#counters.unauthenticated++;
       return;
     }
-    if (keypair !== this.#keypair) {
+    const receipts = this.#direct;
+    if (keypair !== receipts.keypair) {
       this.#report(socket, now);
-      this.#keypair = keypair;
+      receipts.keypair = keypair;
     }
     const place = this.#place;
-    if (place.offset + length > place.bytes.length) this.#flush();
+    if (place.offset + 2 * (length + HEADROOM) > place.bytes.length) this.#flush();
+    const plaintext = place.offset;
+    const opened = this.#openNext(keypair, receipts, bytes, offset, length, now);
+    if (opened === 0) return;
+    const packetLength = this.#packetLength(plaintext, opened);
+    if (packetLength < 0) return;
+    if (this.#relay.isConfigured && meshPortOf(place.bytes, plaintext, packetLength) === RELAY_PORT) {
+      this.#takeRelayPacket(keypair.peer, plaintext, packetLength, socket.trafficClass & 3, now);
+    } else {
+      this.#deliver(keypair.peer, plaintext, packetLength, socket.trafficClass & 3);
+    }
+  }
+
+  /** Opens a message to the next place. @returns the length of the plaintext, 0 if it is none or has nothing in it */
+  // eslint-disable-next-line max-params -- an object would be an allocation a packet
+  #openNext(
+    keypair: Keypair,
+    receipts: Receipts,
+    bytes: Uint8Array,
+    offset: number,
+    length: number,
+    now: Millis,
+  ): number {
+    const place = this.#place;
     const opened = openTransportData(keypair, bytes, offset, length, place, now);
     if (opened < 0) {
       this.#counters.unauthenticated++;
-      return;
+      return 0;
     }
-    this.#batch.bytes += length;
-    if (opened === 0) return; // a keepalive
-    this.#batch.packets++;
-    this.#deliver(keypair, place.offset, opened, socket.trafficClass & 3);
+    receipts.bytes += length;
+    if (opened === 0) return 0; // a keepalive
+    receipts.packets++;
     place.offset = (place.offset + opened + 2 * HEADROOM - 1) & -HEADROOM;
+    return opened;
   }
 
-  #deliver(keypair: Keypair, offset: number, plaintextLength: number, outerEcn: number): void {
+  /** @returns the length of the packet at `offset`, or -1 if it is none, which is counted */
+  #packetLength(offset: number, plaintextLength: number): number {
+    const length = innerPacketLength(this.#opened.bytes, offset, plaintextLength);
+    if (length < 0) this.#counters.malformedInbound++;
+    return length;
+  }
+
+  #deliver(peer: Peer, offset: number, length: number, outerEcn: number): void {
     const { bytes } = this.#opened;
-    const length = innerPacketLength(bytes, offset, plaintextLength);
-    if (length < 0) {
-      this.#counters.malformedInbound++;
-    } else if (this.#device.allowedIps.lookupSource(bytes, offset) !== keypair.peer) {
+    if (!this.#device.isSourceAllowed(bytes, offset, peer)) {
       this.#counters.sourceNotAllowed++;
     } else if (!decapsulateEcn(bytes, offset, outerEcn)) {
       this.#counters.congestionUnheard++;
     } else {
       this.#writer.add(this.#opened, offset, length);
     }
+  }
+
+  /** Whatever a neighbour puts into one, it gets no further than an authentic message of WireGuard would. */
+  // eslint-disable-next-line max-params -- an object would be an allocation a packet
+  #takeRelayPacket(neighbour: Peer, offset: number, length: number, outerEcn: number, now: Millis): void {
+    const { bytes } = this.#opened;
+    if (!isRelayPacket(bytes, offset, length)) {
+      this.#counters.relayMalformed++;
+    } else if (!decapsulateEcn(bytes, offset, outerEcn)) {
+      this.#counters.congestionUnheard++;
+    } else if (!this.#relay.isForUs(bytes, offset)) {
+      this.#relay.forward(bytes, offset, length, neighbour, now);
+    } else if (bytes[offset + RELAY_HEADER_BYTES] === TRANSPORT_DATA) {
+      this.#openRelayed(offset, length, now);
+    } else {
+      this.#takeRelayedHandshake(offset, length, now);
+    }
+  }
+
+  #openRelayed(offset: number, length: number, now: Millis): void {
+    const { bytes } = this.#opened;
+    const message = offset + RELAY_HEADER_BYTES;
+    const keypair = this.#device.findKeypair(uint32(bytes, message + 4));
+    if (keypair === undefined) {
+      this.#counters.unauthenticated++;
+      return;
+    }
+    const receipts = this.#relayed;
+    if (keypair !== receipts.keypair) {
+      this.#reportRelayed(now);
+      receipts.keypair = keypair;
+    }
+    const plaintext = this.#place.offset;
+    const opened = this.#openNext(keypair, receipts, bytes, message, length - RELAY_HEADER_BYTES, now);
+    if (opened === 0) return;
+    const packetLength = this.#packetLength(plaintext, opened);
+    if (packetLength < 0) return;
+    if (meshPortOf(bytes, plaintext, packetLength) === RELAY_PORT) this.#counters.relayNested++;
+    else this.#deliver(keypair.peer, plaintext, packetLength, readEcn(bytes, offset));
+  }
+
+  #takeRelayedHandshake(offset: number, length: number, now: Millis): void {
+    const { bytes } = this.#opened;
+    const message = offset + RELAY_HEADER_BYTES;
+    if (offset + length - message > LONGEST_HANDSHAKE_MESSAGE) {
+      this.#counters.unauthenticated++;
+      return;
+    }
+    const source = bytes.subarray(offset + IPV6.source, offset + IPV6.destination);
+    if (this.#isFlood(bytes, message, length - RELAY_HEADER_BYTES, source, now)) return;
+    this.#device.handleDatagram(bytes.slice(message, offset + length), relaySource(bytes, offset), now);
   }
 
   /** Writes what was opened, so that its memory can be used again. */
@@ -155,14 +258,26 @@ export class InboundPath {
 
   /** Tells the peer what came in with its keypair, once a batch: it sets timers and may roam (whitepaper §6, §2.1). */
   #report(socket: UdpSocket, now: Millis): void {
-    const keypair = this.#keypair;
-    this.#keypair = undefined;
-    if (keypair === undefined || this.#batch.bytes === 0) return;
+    const receipts = this.#direct;
+    const { keypair } = receipts;
+    receipts.keypair = undefined;
+    if (keypair === undefined || receipts.bytes === 0) return;
     const known = this.#addresses.of(keypair.peer);
     const isSame = known !== undefined && known.equals(socket.source) && known.hasSameLocal(socket.source);
-    keypair.peer.afterReceiving(keypair, this.#batch, isSame ? undefined : socket.source.toEndpoint(), now);
-    this.#batch.packets = 0;
-    this.#batch.bytes = 0;
+    keypair.peer.afterReceiving(keypair, receipts, isSame ? undefined : socket.source.toEndpoint(), now);
+    receipts.packets = 0;
+    receipts.bytes = 0;
+  }
+
+  /** The same for what came over relays, which moves no endpoint: only handshakes do (`Relay`). */
+  #reportRelayed(now: Millis): void {
+    const receipts = this.#relayed;
+    const { keypair } = receipts;
+    receipts.keypair = undefined;
+    if (keypair === undefined || receipts.bytes === 0) return;
+    keypair.peer.afterReceiving(keypair, receipts, undefined, now);
+    receipts.packets = 0;
+    receipts.bytes = 0;
   }
 }
 

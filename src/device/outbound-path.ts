@@ -1,17 +1,31 @@
 import type { NativeBuffer, Tun } from '../linux/index.ts';
 import type { Millis } from '../machine/index.ts';
-import { readEcn, readVirtioHeader, Segmenter, VIRTIO_HEADER_BYTES, emptyVirtioHeader } from '../packet/index.ts';
+import {
+  emptyVirtioHeader,
+  meshPortOf,
+  readEcn,
+  readVirtioHeader,
+  RELAY_PORT,
+  Segmenter,
+  VIRTIO_HEADER_BYTES,
+} from '../packet/index.ts';
 import { sealTransportData, TRANSPORT_HEADER, type Device, type Keypair, type Peer } from '../wireguard/index.ts';
-import { DatagramTrain, TRAIN_CAPACITY } from './datagram-train.ts';
-import { PacketMemory } from './packet-memory.ts';
+import { DatagramTrain, TRAIN_CAPACITY, type TrainParts } from './datagram-train.ts';
+import type { PacketMemory } from './packet-memory.ts';
+import { mayBeFragmented, relayedMtu } from './packet-too-big.ts';
 import type { PathCounters } from './path-counters.ts';
-import type { PeerAddresses } from './peer-addresses.ts';
+import type { PeerReports } from './peer-reports.ts';
+import type { Relay } from './relay.ts';
 import { isOwnDatagram } from './routing-loop.ts';
 import { READ_COST, TURN_BUDGET } from './turn.ts';
-import type { Sockets } from './sockets.ts';
 import type { UnreachableAnswers } from './unreachable-answers.ts';
 
 const PACKET_BYTES = VIRTIO_HEADER_BYTES + 65_535;
+/** Of the memory that a path is given. */
+export const OUTBOUND_BYTES = PACKET_BYTES + 64 + TRAIN_CAPACITY + 64;
+
+/** The UDP port of the mesh's messages inside the tunnel (docs/decisions/0006-beacon-port-and-group.md). */
+export const TUNNEL_PORT = 7078;
 
 /**
  * From the TUN device to the network: read a packet (up to 64 KiB with segmentation offload), find its peer, cut it,
@@ -27,23 +41,30 @@ export class OutboundPath {
   readonly #packet: NativeBuffer;
   readonly #header = emptyVirtioHeader();
   readonly #segmenter: Segmenter;
+  readonly #relay: Relay;
+  readonly #activity: PeerReports;
 
-  constructor(parts: {
-    tun: Tun;
-    device: Device;
-    sockets: Sockets;
-    addresses: PeerAddresses;
-    unreachable: UnreachableAnswers;
-    counters: PathCounters;
-  }) {
+  /** `activity` is told of peers for whom the host has packets, the mesh's own messages not counted. */
+  constructor(
+    parts: TrainParts & {
+      readonly tun: Tun;
+      readonly device: Device;
+      readonly unreachable: UnreachableAnswers;
+      readonly memory: PacketMemory;
+      readonly relay: Relay;
+      readonly activity: PeerReports;
+    },
+  ) {
     this.#tun = parts.tun;
     this.#device = parts.device;
     this.#unreachable = parts.unreachable;
     this.#counters = parts.counters;
-    const memory = new PacketMemory(PACKET_BYTES + TRAIN_CAPACITY);
+    this.#relay = parts.relay;
+    this.#activity = parts.activity;
+    const { memory } = parts;
     this.#packet = memory.allocate(PACKET_BYTES);
     this.#segmenter = new Segmenter(memory.checksums);
-    this.#train = new DatagramTrain(memory.allocate(TRAIN_CAPACITY), parts);
+    this.#train = new DatagramTrain(memory.allocate(TRAIN_CAPACITY), parts, parts.relay);
   }
 
   /** Forwards what the device holds, until `TURN_BUDGET` is spent. @returns how many bytes that were */
@@ -65,6 +86,10 @@ export class OutboundPath {
     const packetLength = length - VIRTIO_HEADER_BYTES;
     readVirtioHeader(bytes, 0, this.#header);
     const peer = this.#device.allowedIps.lookupDestination(bytes, VIRTIO_HEADER_BYTES);
+    if (this.#relay.isConfigured && !this.#isOfHost(packetLength, peer, now)) {
+      this.#counters.relayMalformed++;
+      return;
+    }
     const keypair = peer?.sendingKeypair(now);
     if (peer === undefined || (keypair === undefined && peer.endpoint === undefined)) {
       this.#counters.noRoute++;
@@ -80,8 +105,28 @@ export class OutboundPath {
       this.#counters.malformedOutbound++;
       return;
     }
+    if (this.#relay.leadsTo(peer.endpoint) && this.#isTooBig(packetLength, now)) {
+      this.#counters.packetTooBig++;
+      return;
+    }
     if (keypair === undefined) this.#stage(peer, segments, now);
     else this.#seal(keypair, segments, now);
+  }
+
+  /** Notes that there is a packet for `peer`. @returns false for what only a relay may send */
+  #isOfHost(packetLength: number, peer: Peer | undefined, now: Millis): boolean {
+    const port = meshPortOf(this.#packet.bytes, VIRTIO_HEADER_BYTES, packetLength);
+    if (peer !== undefined && port !== TUNNEL_PORT && port !== RELAY_PORT) this.#activity.note(peer, now);
+    return port !== RELAY_PORT;
+  }
+
+  /** Whether the packet is too long for relays, in which case the host is told. */
+  #isTooBig(packetLength: number, now: Millis): boolean {
+    const { bytes } = this.#packet;
+    const mtu = relayedMtu(this.#device.mtu);
+    if (this.#segmenter.longest <= mtu || mayBeFragmented(bytes, VIRTIO_HEADER_BYTES)) return false;
+    this.#unreachable.answerTooBig(bytes.subarray(VIRTIO_HEADER_BYTES, VIRTIO_HEADER_BYTES + packetLength), mtu, now);
+    return true;
   }
 
   #seal(keypair: Keypair, segments: number, now: Millis): void {

@@ -9,6 +9,19 @@ export interface PathCounters {
   keypairExhausted: number;
   /** Trains that the network refused. */
   sendErrors: number;
+  /** Packets too long for a way over relays; the host was told. */
+  packetTooBig: number;
+  /** Packets from the TUN device that claim to be relay packets, and those of a peer that are none. */
+  relayMalformed: number;
+  /** Relay packets for others, while this node does not forward. */
+  relayRefused: number;
+  relayHopLimit: number;
+  /** To a node that no route leads to. */
+  relayNoRoute: number;
+  /** The route leads back to where the packet came from (split horizon). */
+  relaySplitHorizon: number;
+  /** Relay packets that came over a relay, or whose next hop is itself behind one. */
+  relayNested: number;
   /** Transport messages of no session, or that failed authentication or the replay window. */
   unauthenticated: number;
   /** Handshake messages without a cookie, under load, from sources that know how to get one. */
@@ -32,6 +45,13 @@ export function pathCounters(): PathCounters {
     routingLoop: 0,
     keypairExhausted: 0,
     sendErrors: 0,
+    packetTooBig: 0,
+    relayMalformed: 0,
+    relayRefused: 0,
+    relayHopLimit: 0,
+    relayNoRoute: 0,
+    relaySplitHorizon: 0,
+    relayNested: 0,
     unauthenticated: 0,
     handshakeFlood: 0,
     malformedInbound: 0,

@@ -6,6 +6,9 @@ import { WiremeshError } from '../error.ts';
 import type { Endpoint, IpAddress } from '../inet/index.ts';
 import { EventFd } from '../linux/index.ts';
 import type { DeviceChange, DeviceState } from '../wireguard/index.ts';
+import type { PathCounters } from './path-counters.ts';
+import type { RelayConfiguration } from './relay.ts';
+import type { RelayRouteChange } from './relay-table.ts';
 import type { ClonedError, Command, DeviceEvent, DeviceThreadOptions, Report } from './thread-messages.ts';
 
 /** An error of the device thread; `code` is that of the error over there. */
@@ -124,6 +127,27 @@ export class RunningDevice {
   /** Has the IPv6 socket receive what is sent to a multicast group on one interface. */
   async joinGroup(group: IpAddress, interfaceIndex: number): Promise<void> {
     await this.#ask({ kind: 'join-group', group, interfaceIndex });
+  }
+
+  /**
+   * Makes the device a part of a mesh whose nodes relay for each other: from now on a peer whose endpoint is an address
+   * of the mesh with port `RELAY_PORT` is spoken to over the routes that `setRelayRoutes` sets.
+   */
+  async configureRelay(configuration: RelayConfiguration): Promise<void> {
+    await this.#ask({ kind: 'configure-relay', configuration });
+  }
+
+  /** Changes over which neighbours other nodes are reached. Applies all of `changes`, or nothing and throws. */
+  async setRelayRoutes(changes: readonly RelayRouteChange[]): Promise<void> {
+    await this.#ask({ kind: 'relay-routes', changes });
+  }
+
+  /** What the data path has dropped so far. */
+  async counters(): Promise<PathCounters> {
+    const { counters } = await this.#ask({ kind: 'counters' });
+    if (counters === undefined)
+      throw new DeviceError({ code: 'DEVICE', message: 'the device thread answered without counters' });
+    return counters;
   }
 
   /** Ends the thread, which closes the sockets and removes the interface. */

@@ -1,6 +1,9 @@
 import type { IpAddress } from '../inet/index.ts';
 import { Epoll, EPOLLOUT, openUdpPair, type NativeBuffer, type SocketAddress, type UdpSocket } from '../linux/index.ts';
 
+/** Takes trains for the network. */
+export type DatagramSender = Pick<Sockets, 'send' | 'trafficClass'>;
+
 /** The UDP sockets of one interface: one for each family, on the same port. */
 export class Sockets {
   /** The TOS or traffic class of what is sent next: DSCP and ECN. */

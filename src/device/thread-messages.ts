@@ -1,6 +1,9 @@
 import type { AeadName } from '../crypto/aead.ts';
 import type { Endpoint, IpAddress } from '../inet/index.ts';
 import type { DeviceChange, DeviceState, Timing } from '../wireguard/index.ts';
+import type { PathCounters } from './path-counters.ts';
+import type { RelayConfiguration } from './relay.ts';
+import type { RelayRouteChange } from './relay-table.ts';
 
 /** What the device thread is started with. Plain values: they are cloned into the thread. */
 export interface DeviceThreadOptions {
@@ -18,6 +21,9 @@ export type Command =
   | { readonly kind: 'configure'; readonly id: number; readonly change: DeviceChange }
   | { readonly kind: 'state'; readonly id: number; readonly withSecrets: boolean }
   | { readonly kind: 'join-group'; readonly id: number; readonly group: IpAddress; readonly interfaceIndex: number }
+  | { readonly kind: 'configure-relay'; readonly id: number; readonly configuration: RelayConfiguration }
+  | { readonly kind: 'relay-routes'; readonly id: number; readonly changes: readonly RelayRouteChange[] }
+  | { readonly kind: 'counters'; readonly id: number }
   | { readonly kind: 'close'; readonly id: number }
   | { readonly kind: 'send'; readonly datagram: Uint8Array; readonly to: Endpoint };
 
@@ -36,7 +42,7 @@ export type Report =
       readonly aeadReason?: string | undefined;
       readonly mayBeUrgent: boolean;
     }
-  | { readonly kind: 'reply'; readonly id: number; readonly state?: DeviceState }
+  | { readonly kind: 'reply'; readonly id: number; readonly state?: DeviceState; readonly counters?: PathCounters }
   | { readonly kind: 'refused'; readonly id: number; readonly error: ClonedError }
   | { readonly kind: 'datagram'; readonly datagram: Uint8Array; readonly from: Endpoint }
   | DeviceEvent;
@@ -45,6 +51,13 @@ export type Report =
 export type DeviceEvent =
   | { readonly kind: 'handshake-complete'; readonly publicKey: Uint8Array }
   | { readonly kind: 'handshake-abandoned'; readonly publicKey: Uint8Array }
+  /**
+   * There is data for the peer: of the host, other than the mesh's own messages, or of others who are relayed over it.
+   * Told once a second while there is. Only where relaying is configured, as the next one.
+   */
+  | { readonly kind: 'peer-active'; readonly publicKey: Uint8Array }
+  /** The kernel refused what was to be sent to the peer's endpoint; `errno` is its name. Told once a second at most. */
+  | { readonly kind: 'path-error'; readonly publicKey: Uint8Array; readonly errno: string }
   /** Nothing more is written to the key log; the tunnel goes on. */
   | { readonly kind: 'key-log-failed'; readonly error: ClonedError }
   /** The kernel took the interface away (`ip link delete`): the thread has ended. */

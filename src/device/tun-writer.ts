@@ -10,6 +10,9 @@ import {
 } from '../packet/index.ts';
 import type { PathCounters } from './path-counters.ts';
 
+/** Takes packets for the host. */
+export type PacketWriter = Pick<TunWriter, 'add' | 'flush'>;
+
 /**
  * Writes packets to the TUN device, TCP segments that belong together as one large packet. The packets are not
  * copied: the kernel gathers them from the buffer they lie in.

@@ -1,0 +1,44 @@
+import type { Tun } from '../linux/index.ts';
+import type { Device } from '../wireguard/index.ts';
+import { DatagramTrain, TRAIN_CAPACITY } from './datagram-train.ts';
+import { InboundPath, OPENED_BYTES, type ControlSink } from './inbound-path.ts';
+import { OUTBOUND_BYTES, OutboundPath } from './outbound-path.ts';
+import type { PacketMemory } from './packet-memory.ts';
+import type { PathCounters } from './path-counters.ts';
+import { PeerAddresses } from './peer-addresses.ts';
+import type { PeerReports } from './peer-reports.ts';
+import { Relay } from './relay.ts';
+import type { DatagramSender } from './sockets.ts';
+import type { PacketWriter } from './tun-writer.ts';
+import { UnreachableAnswers } from './unreachable-answers.ts';
+
+/** Of the memory that a data path is given. */
+export const DATA_PATH_BYTES = OPENED_BYTES + 64 + OUTBOUND_BYTES + TRAIN_CAPACITY + 64;
+
+export interface DataPathParts {
+  readonly tun: Tun;
+  readonly device: Device;
+  readonly sockets: DatagramSender;
+  readonly writer: PacketWriter;
+  readonly memory: PacketMemory;
+  readonly counters: PathCounters;
+  readonly toControl: ControlSink;
+  readonly activity: PeerReports;
+  readonly pathErrors: PeerReports;
+}
+
+/** Both directions of one TUN device, and the way over relays, which both use. */
+export class DataPath {
+  readonly outbound: OutboundPath;
+  readonly inbound: InboundPath;
+  readonly relay: Relay;
+
+  constructor(parts: DataPathParts) {
+    const { memory, writer } = parts;
+    const shared = { ...parts, addresses: new PeerAddresses() };
+    const train = new DatagramTrain(memory.allocate(TRAIN_CAPACITY), shared);
+    this.relay = new Relay({ ...shared, train, checksums: memory.checksums });
+    this.outbound = new OutboundPath({ ...shared, relay: this.relay, unreachable: new UnreachableAnswers(writer) });
+    this.inbound = new InboundPath({ ...shared, relay: this.relay });
+  }
+}
