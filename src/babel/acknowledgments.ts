@@ -54,6 +54,10 @@ export class AcknowledgmentTable {
     return [...awaited.updates.keys()];
   }
 
+  clear(): void {
+    this.#awaitedByOpaque.clear();
+  }
+
   forget(neighbour: Neighbour): void {
     for (const [opaque, { waiting }] of this.#awaitedByOpaque) {
       if (waiting.delete(neighbour) && waiting.size === 0) this.#awaitedByOpaque.delete(opaque);

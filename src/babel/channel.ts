@@ -68,6 +68,12 @@ export class Channel {
     if (at < this.flushAt) this.flushAt = at;
   }
 
+  clear(): void {
+    this.#tlvs = [];
+    this.#updatesByKey.clear();
+    this.flushAt = millis(Infinity);
+  }
+
   takeTlvs(): readonly Tlv[] {
     const tlvs = this.#tlvs;
     this.#tlvs = [];

@@ -1,6 +1,7 @@
 /** What is fixed of an interface: what the caller says, with what it leaves out put in. */
 import type { IpAddress } from '../inet/index.ts';
-import { DEFAULT_TIMING, NOMINAL_COST, NOMINAL_WIRELESS_COST, type Timing } from './constants.ts';
+import { millis, seconds } from '../machine/index.ts';
+import { DEFAULT_TIMING, NOMINAL_COST, NOMINAL_WIRELESS_COST, SOURCE_GC_TIME, type Timing } from './constants.ts';
 import type { LinkKind, RttCost } from './metric.ts';
 
 export interface InterfaceOptions {
@@ -35,12 +36,22 @@ export interface Link extends InterfaceOptions {
 const MIN_PACKET_BYTES = 512;
 const IPV6_UDP_HEADERS = 48;
 
+/** An IHU promises three of them, in 16 bits of hundredths of seconds. */
+const MAX_HELLO_INTERVAL = seconds(200);
+/** What is announced must be announced again before its feasibility distance is forgotten. */
+const MAX_UPDATE_INTERVAL = millis(SOURCE_GC_TIME / 2);
+
+/** @throws RangeError if an interval is too long to be promised, or for neighbours to be remembered by */
 export function linkOf(options: InterfaceOptions): Link {
   const { kind, mtu } = options;
+  const timing = { ...DEFAULT_TIMING, ...options.timing };
+  if (timing.helloInterval > MAX_HELLO_INTERVAL || timing.updateInterval > MAX_UPDATE_INTERVAL) {
+    throw new RangeError(`the intervals of ${options.id} are too long`);
+  }
   return {
     ...options,
     rxcost: options.rxcost ?? (kind === 'wireless' ? NOMINAL_WIRELESS_COST : NOMINAL_COST),
-    timing: { ...DEFAULT_TIMING, ...options.timing },
+    timing,
     maxPacketBytes: Math.max(MIN_PACKET_BYTES, mtu - IPV6_UDP_HEADERS),
   };
 }

@@ -29,6 +29,7 @@ export interface RoutingContext {
 
 /** Full announcements that a neighbour asks for. */
 const MIN_DUMP_INTERVAL = seconds(1);
+const MIN_SEQNO_INTERVAL = millis(100);
 /** How much better an unfeasible route must be to be asked for while there is a feasible one (§3.8.2.2). */
 const WORTH_ASKING = 32;
 
@@ -37,6 +38,7 @@ export class Routing {
   readonly #requests: RequestTable;
   #filter: RouteFilter;
   #seqno: number;
+  #seqnoAt = millis(-Infinity);
 
   constructor(context: RoutingContext, filter: RouteFilter) {
     this.#context = context;
@@ -126,8 +128,11 @@ export class Routing {
       return this.#answer(neighbour, prefix, now);
     }
     if (routerId === this.#context.routerId) {
-      // By one, however much was asked for.
-      this.#seqno = seqnoPlus(this.#seqno, 1);
+      // By one, however much was asked for, and not so often that seqnos of the last minutes come round again.
+      if (after(this.#seqnoAt, MIN_SEQNO_INTERVAL) <= now) {
+        this.#seqno = seqnoPlus(this.#seqno, 1);
+        this.#seqnoAt = now;
+      } else this.#context.drop('seqno-too-soon');
       return this.#answer(neighbour, prefix, now);
     }
     if (hopCount < 2) return;

@@ -87,19 +87,14 @@ export class Sender {
     }
   }
 
-  /** Tells all neighbours of the interface that we go. */
-  sendFarewell(owner: Interface, now: Millis): void {
-    const interval = FAREWELL_INTERVAL;
-    for (const channel of owner.channels()) {
-      const neighbour = neighbourOf(owner, channel);
-      const seqno = neighbour === undefined ? owner.nextHelloSeqno() : neighbour.nextUnicastHelloSeqno();
-      const farewells = neighbour === undefined ? [...owner.neighbours.values()] : [neighbour];
-      const ihus = farewells.map(({ address }): Ihu => ({ kind: 'ihu', address, rxcost: INFINITE, interval }));
-      channel.takeTlvs();
-      channel.takeUpdates(Infinity);
-      channel.unshift([{ kind: 'hello', isUnicast: neighbour !== undefined, seqno, interval }, ...ihus]);
-      channel.update(EVERYTHING, { prefix: undefined, copies: RELIABLE_COPIES, isAnswer: true });
-      this.#flush(channel, now);
+  /** Tells all neighbours that we go. What was to be sent, or sent again, no longer counts. */
+  sendFarewells(now: Millis): void {
+    this.#acknowledgments.clear();
+    for (const owner of this.#context.interfaces.values()) {
+      for (const channel of [owner.multicast, ...Array.from(owner.neighbours.values(), (one) => one.channel)]) {
+        channel.clear();
+      }
+      this.#sendFarewell(owner, now);
     }
   }
 
@@ -132,6 +127,19 @@ export class Sender {
 
   nextTimeout(): Millis | undefined {
     return this.#acknowledgments.nextTimeout();
+  }
+
+  #sendFarewell(owner: Interface, now: Millis): void {
+    const interval = FAREWELL_INTERVAL;
+    for (const channel of owner.channels()) {
+      const neighbour = neighbourOf(owner, channel);
+      const seqno = neighbour === undefined ? owner.nextHelloSeqno() : neighbour.nextUnicastHelloSeqno();
+      const farewells = neighbour === undefined ? [...owner.neighbours.values()] : [neighbour];
+      const ihus = farewells.map(({ address }): Ihu => ({ kind: 'ihu', address, rxcost: INFINITE, interval }));
+      channel.unshift([{ kind: 'hello', isUnicast: neighbour !== undefined, seqno, interval }, ...ihus]);
+      channel.update(EVERYTHING, { prefix: undefined, copies: RELIABLE_COPIES, isAnswer: true });
+      this.#flush(channel, now);
+    }
   }
 
   /** At a random moment of the time it may take, so that neighbours do not speak at once (§3.1). */

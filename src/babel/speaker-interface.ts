@@ -84,6 +84,7 @@ export type DropReason =
   | 'too-many-acknowledgments'
   | 'too-many-answers'
   | 'dump-too-soon'
+  | 'seqno-too-soon'
   | 'martian-prefix'
   | 'filtered'
   | 'own-router-id'

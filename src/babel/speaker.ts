@@ -129,6 +129,14 @@ export class Speaker {
     this.#routing.setFilter(filter, now);
   }
 
+  /** Asks the neighbours for routes to `prefix`: what the filter refused it may believe by now. */
+  request(prefix: Prefix, now: Millis): void {
+    for (const owner of this.#interfaces.values()) {
+      for (const channel of owner.channels())
+        this.#sender.send(channel, { kind: 'route-request', prefix }, 'urgent', now);
+    }
+  }
+
   /** Tells all neighbours that we go; then only their acknowledgements count. `hasLeft` when that is done. */
   stop(now: Millis): void {
     if (this.#isStopped) return;
@@ -136,7 +144,7 @@ export class Speaker {
     for (const { reported, hold, prefix } of this.#routing.destinations()) {
       if (reported !== undefined || hold !== undefined) this.#output.push({ kind: 'route-removed', prefix });
     }
-    for (const owner of this.#interfaces.values()) this.#sender.sendFarewell(owner, now);
+    this.#sender.sendFarewells(now);
   }
 
   // What neighbours and the clock say
@@ -226,13 +234,12 @@ export class Speaker {
   #handleHello(neighbour: Neighbour, hello: Hello, tlvs: readonly Tlv[], now: Millis): void {
     const { link } = neighbour;
     const isNew = neighbour.isSilent;
-    if (!neighbour.handleHello(hello, now)) {
-      this.#routing.forget(neighbour, now);
-      this.#sender.forget(neighbour);
-      neighbour.reset();
+    const isSame = neighbour.handleHello(hello, now);
+    if (!isSame) {
+      this.#forget(neighbour, now);
       neighbour.handleHello(hello, now);
     }
-    if (isNew) this.#hurry(neighbour, now);
+    if (isNew || !isSame) this.#hurry(neighbour, now);
     if (hello.timestamp === undefined) return;
     const ihu = tlvs.find((tlv) => tlv.kind === 'ihu' && tlv.timestamps !== undefined && isFor(tlv.address, link));
     neighbour.rtt.handlePacket(hello.timestamp, ihu?.kind === 'ihu' ? ihu.timestamps : undefined, now);
@@ -245,7 +252,8 @@ export class Speaker {
     if (this.#isStopped) return;
     switch (tlv.kind) {
       case 'acknowledgment-request':
-        return this.#sender.send(neighbour.channel, { kind: 'acknowledgment', opaque: tlv.opaque }, 'urgent', now);
+        this.#sender.send(neighbour.channel, { kind: 'acknowledgment', opaque: tlv.opaque }, 'urgent', now);
+        return neighbour.channel.flushBy(after(now, millis(tlv.interval / 2)));
       case 'hello':
         return this.#review(neighbour, now);
       case 'ihu':

@@ -1,3 +1,4 @@
+import { babelPacketTarget, babelSpeakerTarget } from './babel-targets.ts';
 import { deviceTarget } from './device-target.ts';
 import { innerPacketTarget } from './inner-packet-target.ts';
 import { descriptionContentTarget, descriptionTarget, meshMessageTarget, meshNodeTarget } from './mesh-targets.ts';
@@ -21,4 +22,6 @@ export const targets: readonly Target[] = [
   descriptionTarget,
   descriptionContentTarget,
   meshNodeTarget,
+  babelPacketTarget,
+  babelSpeakerTarget,
 ];
