@@ -22,7 +22,7 @@ export const MAX_LIFE: Millis = millis(7 * 24 * 3600 * 1000);
 /** Far above Unix time in milliseconds and far below 2^53: there is always a next sequence number. */
 export const MAX_SEQUENCE = 2 ** 52;
 export const MAX_ENDPOINTS = 16;
-const MAX_NETWORKS = 64;
+export const MAX_NETWORKS = 64;
 const MAX_CAPABILITIES = 32;
 const MAX_HOST_NAME_LENGTH = 255;
 const SIGNATURE_BYTES = 64;

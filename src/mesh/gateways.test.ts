@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { formatPrefix, parsePrefix } from '../inet/index.ts';
 import { millis, seconds, type Millis } from '../machine/index.ts';
+import type { PeerChange } from '../wireguard/configuration.ts';
 import type { ImportRule } from './entitlement.ts';
 import { Gateways, MAX_DESTINATIONS, ROUTED } from './gateways.ts';
 
@@ -76,15 +77,17 @@ class Rig {
         this.events.push(`${output.nodeId} ${formatPrefix(output.prefix)} ${what}`);
         continue;
       }
-      for (const peer of output.peers) {
-        assert.ok(peer.updateOnly);
-        const nodeId = this.#nodeIds.get(peer.publicKey.join())!;
-        if (peer.acceptFrom) this.acceptFrom.set(nodeId, peer.acceptFrom.map(formatPrefix));
-        for (const { prefix, remove } of peer.allowedIps ?? []) {
-          if (!remove) this.allowedIps.set(formatPrefix(prefix), nodeId);
-          else if (this.inUse(formatPrefix(prefix)) === nodeId) this.allowedIps.delete(formatPrefix(prefix));
-        }
-      }
+      for (const peer of output.peers) this.#configure(peer);
+    }
+  }
+
+  #configure({ publicKey, updateOnly, acceptFrom, allowedIps = [] }: PeerChange): void {
+    assert.ok(updateOnly);
+    const nodeId = this.#nodeIds.get(publicKey.join())!;
+    if (acceptFrom) this.acceptFrom.set(nodeId, acceptFrom.map(formatPrefix));
+    for (const { prefix, remove } of allowedIps) {
+      if (!remove) this.allowedIps.set(formatPrefix(prefix), nodeId);
+      else if (this.inUse(formatPrefix(prefix)) === nodeId) this.allowedIps.delete(formatPrefix(prefix));
     }
   }
 }

@@ -9,6 +9,8 @@ export * from './known-nodes.ts';
 export * from './identity.ts';
 export * from './address.ts';
 export * from './description.ts';
+export * from './entitlement.ts';
+export * from './gateways.ts';
 export * from './messages.ts';
 export * from './tunnel.ts';
 export * from './hex.ts';
