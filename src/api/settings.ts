@@ -1,8 +1,9 @@
 import * as v from 'valibot';
+import { formatAddress, isHostPrefix, parseAddress, parsePrefix } from '../inet/index.ts';
 
 /**
- * What `wiremesh up` can be told, on the command line (`--state-dir`) and in the configuration file (`state-dir`).
- * One table for both: names, types, what is allowed. Messages complete the sentence "port: …".
+ * What `wiremesh up` can be told, in the configuration file (`state-dir`) and, for the most part, on the command line
+ * (`--state-dir`). One table for both: names, types, what is allowed. Messages complete the sentence "port: …".
  */
 
 const interfaceName = v.pipe(
@@ -51,9 +52,53 @@ export const hostPortSchema = v.pipe(
 const NODE_ID = 'must be a node id: 56 hexadecimal digits, as "wiremesh status" shows it on that node';
 const nodeId = v.pipe(v.string(NODE_ID), v.toLowerCase(), v.regex(/^[0-9a-f]{56}$/, NODE_ID));
 
-function list<Schema extends v.GenericSchema>(element: Schema) {
-  return v.array(element, 'must be a list, such as ["…", "…"]');
+const PREFIX = 'must be a prefix such as "10.20.0.0/16" or "::/0", with no bits set behind its length';
+const prefix = v.pipe(
+  v.string(PREFIX),
+  v.check((text) => {
+    const read = text.includes('/') ? parsePrefix(text) : undefined;
+    const written = parseAddress(text.split('/')[0]);
+    return read !== undefined && written !== undefined && formatAddress(read.address) === formatAddress(written);
+  }, PREFIX),
+);
+
+const HOST_ADDRESS = 'must be an address and the length of a single one, such as "10.77.0.5/32" or "2001:db8::5/128"';
+const hostAddress = v.pipe(
+  v.string(HOST_ADDRESS),
+  v.check((text) => {
+    const read = text.includes('/') ? parsePrefix(text) : undefined;
+    return read !== undefined && isHostPrefix(read);
+  }, HOST_ADDRESS),
+);
+
+function list<Schema extends v.GenericSchema>(element: Schema, message = 'must be a list, such as ["…", "…"]') {
+  return v.array(element, message);
 }
+
+const TABLE = 'must be a table';
+
+/** Higher is preferred. */
+export const DEFAULT_PREFERENCE = 100;
+
+/** A network that this node leads to. */
+const network = v.strictObject({ prefix, preference: v.optional(wholeNumber(0, 65_535), DEFAULT_PREFERENCE) }, TABLE);
+
+const FROM = 'must be "any", or a list of node ids';
+const from = v.union([v.literal('any'), v.pipe(v.array(nodeId), v.minLength(1, FROM))], FROM);
+/** Whose offers of networks are believed: of a prefix, or of any within one. */
+const importRule = v.pipe(
+  v.strictObject({ prefix: v.optional(prefix), within: v.optional(prefix), from }, TABLE),
+  v.check(
+    (rule) => (rule.prefix === undefined) !== (rule.within === undefined),
+    'must have either "prefix" or "within", and not both',
+  ),
+);
+
+// RT_TABLE_DEFAULT, RT_TABLE_MAIN and RT_TABLE_LOCAL of rtnetlink(7) are the kernel's.
+const table = v.pipe(
+  wholeNumber(1, 2 ** 31 - 1),
+  v.check((number) => number < 253 || number > 255, 'must not be 253, 254 or 255, the tables of the kernel'),
+);
 
 /** Every setting, none of them required. */
 export const settingsSchema = v.partial(
@@ -72,10 +117,19 @@ export const settingsSchema = v.partial(
     socket: path(107),
     // 1280: no IPv6 below (RFC 8200 §5); 9200: jumbo frames.
     mtu: wholeNumber(1280, 9200),
+    address: list(hostAddress),
+    network: list(network, 'must be a list: write [[network]]'),
+    import: list(importRule, 'must be a list: write [[import]]'),
+    table,
     logLevel: oneOf('debug', 'info', 'warn', 'error'),
     logFormat: oneOf('text', 'json'),
   }),
 );
+/** The keys of tables inside of the settings, by the spelling of the setting. */
+export const TABLE_KEYS: Readonly<Record<string, readonly string[]>> = {
+  network: Object.keys(network.entries),
+  import: Object.keys(importRule.entries),
+};
 /** Settings of one source; what is absent is left to the next one. */
 export type Settings = v.InferOutput<typeof settingsSchema>;
 export type SettingName = keyof Settings;

@@ -33,8 +33,8 @@ describe('a configuration file', () => {
     ],
     [
       'finds the line of an unknown section too',
-      '[network]\nmesh = "a"',
-      'line 1: unknown key "network": known keys are mesh, ',
+      '[firewall]\nmesh = "a"',
+      'line 1: unknown key "firewall": known keys are mesh, ',
     ],
     [
       'does not take the camel case of the code for a key',
@@ -54,6 +54,50 @@ describe('a configuration file', () => {
     ],
     ['refuses a port of zero to talk to', 'bootstrap = ["a:0"]', 'line 1: bootstrap (number 1) must be HOST:PORT'],
     ['refuses a node id that is too short', 'pin = ["abc"]', 'line 1: pin (number 1) must be a node id: 56'],
+    ['wants lists of tables', 'mesh = "a"\n[network]', 'line 2: network must be a list: write [[network]]'],
+    [
+      'finds the key in the table that it stands in',
+      '[[network]]\nprefix = "::/0"\npreference = 1\n[[network]]\nprefix = "0.0.0.0/0"\npreference = 65536',
+      'line 6: network (number 2): preference must be a whole number from 0 to 65535',
+    ],
+    [
+      'names the nearest key of a table',
+      '[[import]]\nprefx = "::/0"\nfrom = "any"',
+      'line 2: import (number 1): unknown key "prefx": did you mean "prefix"?',
+    ],
+    ['says what is missing', '\n[[import]]\nprefix = "::/0"', 'line 2: import (number 1): from is missing'],
+    [
+      'refuses a prefix with bits behind its length',
+      '[[network]]\nprefix = "10.20.0.1/16"',
+      'line 2: network (number 1): prefix must be a prefix such as "10.20.0.0/16"',
+    ],
+    [
+      'refuses an import of no prefix, or two',
+      '[[import]]\nfrom = "any"\nprefix = "::/0"\nwithin = "::/0"',
+      'line 1: import (number 1) must have either "prefix" or "within", and not both',
+    ],
+    [
+      'refuses an import from what is no node id',
+      '[[import]]\nprefix = "::/0"\nfrom = ["gate"]',
+      'line 3: import (number 1): from must be a node id: 56',
+    ],
+    [
+      'refuses an import from nobody',
+      '[[import]]\nprefix = "::/0"\nfrom = []',
+      'line 3: import (number 1): from must be "any", or a list of node ids',
+    ],
+    ['refuses an address that is many', 'address = ["10.77.0.0/16"]', 'line 1: address (number 1) must be an address'],
+    ['refuses the tables of the kernel', 'table = 254', 'line 1: table must not be 253, 254 or 255'],
+    [
+      'refuses an address in the mesh',
+      'address = ["10.0.0.1/32", "fd77::1/128"]',
+      'line 1: address (number 2) must not lie in fd77::/16',
+    ],
+    [
+      'refuses to import what the node offers',
+      '[[network]]\nprefix = "::/0"\n[[import]]\nprefix = "::/0"\nfrom = "any"',
+      'line 4: import (number 1): prefix is ::/0, which this node offers itself',
+    ],
     ['names the line where it is not TOML', 'mesh = "a"\nport = = 2', 'line 2: not valid TOML: '],
   ];
   for (const [why, text, message] of refused) {

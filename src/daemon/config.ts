@@ -7,15 +7,21 @@ import {
   DEFAULT_INTERFACE,
   DEFAULT_STATE_DIRECTORY,
   DISCOVERY_PORT,
+  lineOf,
   nearestWord,
   settingsSchema,
   socketPathOf,
   spellingOf,
+  TABLE_KEYS,
+  tomlPositions,
+  type KeyPath,
+  type Positions,
   type SettingName,
   type Settings,
   type UpOptions,
 } from '../api/index.ts';
 import { WiremeshError } from '../error.ts';
+import { contradictionIn } from './networks.ts';
 
 /** Settings with every choice made: the command line first, then the file, then the default. */
 export type Config = { readonly [Name in SettingName]-?: NonNullable<Settings[Name]> };
@@ -24,6 +30,9 @@ export type Config = { readonly [Name in SettingName]-?: NonNullable<Settings[Na
 export class ConfigError extends WiremeshError {
   readonly code = 'CONFIG';
 }
+
+/** Of imported routes, and the mark of packets that do not follow them. */
+const DEFAULT_TABLE = 7077;
 
 const SPELLINGS = Object.keys(settingsSchema.entries).map(spellingOf);
 const NAME_OF = new Map(Object.keys(settingsSchema.entries).map((name) => [spellingOf(name), name]));
@@ -49,6 +58,10 @@ function completeConfig(settings: Settings): Config {
     stateDir: settings.stateDir ?? DEFAULT_STATE_DIRECTORY,
     socket: settings.socket ?? socketPathOf(interfaceName),
     mtu: settings.mtu ?? 1420,
+    address: settings.address ?? [],
+    network: settings.network ?? [],
+    import: settings.import ?? [],
+    table: settings.table ?? DEFAULT_TABLE,
     logLevel: settings.logLevel ?? 'info',
     logFormat: settings.logFormat ?? 'text',
   };
@@ -77,18 +90,46 @@ function readConfigFile(file: string | undefined): Settings {
 /** Reads the text of a configuration file; `path` is for messages. */
 export function parseConfig(text: string, path: string): Settings {
   const table = parseToml(text, path);
+  const positions = tomlPositions(text);
   const settings = new Map<string, unknown>();
   for (const [key, value] of Object.entries(table)) {
     const name = NAME_OF.get(key);
-    if (name === undefined) throw new ConfigError(`${place(path, text, key)}: unknown key "${key}": ${hint(key)}`);
+    if (name === undefined) throw mistake(path, positions, [key], unknownKey(key, SPELLINGS));
     settings.set(name, value);
   }
-  const result = v.safeParse(settingsSchema, Object.fromEntries(settings), { abortEarly: true });
-  if (result.success) return result.output;
-  const [{ message, path: where = [] }] = result.issues;
-  const key = spellingOf(String(where[0]?.key));
-  const nth = where.length > 1 ? ` (number ${Number(where[1].key) + 1})` : '';
-  throw new ConfigError(`${place(path, text, key)}: ${key}${nth} ${message}`);
+  const result = v.safeParse(settingsSchema, Object.fromEntries(settings));
+  if (!result.success) {
+    // A key that is misspelled makes the right one missing: the former is the news.
+    const issue = result.issues.find(isUnknownKey) ?? result.issues[0];
+    const [name, ...inner] = (issue.path ?? []).map(({ key }) => key as string | number);
+    const keys = [spellingOf(String(name)), ...inner];
+    throw mistake(path, positions, keys, wordsOf(issue, keys));
+  }
+  const contradiction = contradictionIn(result.output);
+  if (contradiction === undefined) return result.output;
+  const { path: keys, message } = contradiction;
+  throw mistake(path, positions, keys, `${spell(keys)} ${message}`);
+}
+
+function mistake(path: string, positions: Positions, keys: KeyPath, words: string): ConfigError {
+  const line = lineOf(positions, keys);
+  return new ConfigError(`${path}${line === undefined ? '' : ` line ${line}`}: ${words}`);
+}
+
+function isUnknownKey(issue: v.BaseIssue<unknown>): boolean {
+  return issue.type === 'strict_object' && issue.expected === 'never';
+}
+
+function wordsOf(issue: v.BaseIssue<unknown>, keys: KeyPath): string {
+  const known = TABLE_KEYS[keys[0]] ?? [];
+  if (isUnknownKey(issue)) return `${spell(keys.slice(0, -1))}: ${unknownKey(String(keys.at(-1)), known)}`;
+  return `${spell(keys)} ${issue.received === 'undefined' ? 'is missing' : issue.message}`;
+}
+
+/** `["network", 0, "prefix"]` as `network (number 1): prefix`. */
+function spell([key, index, inner]: KeyPath): string {
+  const nth = typeof index === 'number' ? ` (number ${index + 1})` : '';
+  return `${key}${nth}${inner === undefined ? '' : `: ${inner}`}`;
 }
 
 function parseToml(text: string, path: string): Record<string, unknown> {
@@ -102,15 +143,8 @@ function parseToml(text: string, path: string): Record<string, unknown> {
   }
 }
 
-/** The parser keeps no positions, but all keys are at the top level: the first line that begins with one is it. */
-function place(path: string, text: string, key: string): string {
-  const quoted = key.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
-  const opening = new RegExp(`^\\s*(\\[+\\s*)?["']?${quoted}["']?\\s*[=.\\]]`);
-  const index = text.split('\n').findIndex((line) => opening.test(line));
-  return index < 0 ? path : `${path} line ${index + 1}`;
-}
-
-function hint(unknown: string): string {
-  const nearest = nearestWord(unknown, SPELLINGS);
-  return nearest === undefined ? `known keys are ${SPELLINGS.join(', ')}` : `did you mean "${nearest}"?`;
+function unknownKey(unknown: string, known: readonly string[]): string {
+  const nearest = nearestWord(unknown, known);
+  const hint = nearest === undefined ? `known keys are ${known.join(', ')}` : `did you mean "${nearest}"?`;
+  return `unknown key "${unknown}": ${hint}`;
 }
