@@ -41,7 +41,10 @@ describe('sums over the memory of packets', () => {
         to.fill(0xee);
         const sum = memory.checksums.copyAndSum(to, toOffset, from, offset, length);
         assert.equal(sum, plainChecksums.sum(from, offset, length));
-        assert.equal(Buffer.compare(to.subarray(toOffset, toOffset + length), from.subarray(offset, offset + length)), 0);
+        assert.equal(
+          Buffer.compare(to.subarray(toOffset, toOffset + length), from.subarray(offset, offset + length)),
+          0,
+        );
         assert.ok(to.subarray(0, toOffset).every((byte) => byte === 0xee));
         assert.ok(to.subarray(toOffset + length).every((byte) => byte === 0xee));
       }),
