@@ -66,7 +66,7 @@ describe('wiremesh lab run', () => {
 
   it('says that all came true of neighbours on a slow link, which pass all the lab can ask today', () => {
     const { code, stdout, stderr } = wiremeshLab('run', 'neighbours');
-    assert.deepEqual([code, stderr], [0, ''], stdout);
+    assert.deepEqual([code, stderr], [0, ''], `${stdout}${stderr}`);
     assert.match(stdout, /^Two neighbours on a slow link\nnodes: 2 wiremesh; links: 1; seed 1\n/);
     assert.match(stdout, /\n5 passed, 0 failed\n$/);
   });
