@@ -20,13 +20,14 @@ export function addLabCommands(program: Command): void {
       await (await import('./up.ts')).labUp({ lab, nodes, topology });
     });
   addCommand(lab, 'run', 'raise the network of a scenario, do what it says, and judge (docs/lab.md)')
-    .argument('<scenario>', 'a file, or the name of one that comes with wiremesh')
+    .argument('<scenario...>', 'files, or names of some that come with wiremesh; one after the other')
     .addOption(new Option('--kind <kind>', 'what to run where the scenario has wiremesh').choices(NODE_KINDS))
     .option('--output <directory>', 'where to keep logs and capture; by default only those of a failure are kept')
     .option('--stay', 'leave everything up until Ctrl-C')
     .option('--json', 'print the report as JSON')
-    .action(async (scenario: string, options: RunOptions) => {
-      process.exitCode = await (await import('./run/run.ts')).labRun(scenario, options);
+    .action(async (scenarios: string[], options: RunOptions) => {
+      const { labRun } = await import('./run/run.ts');
+      for (const scenario of scenarios) process.exitCode = (await labRun(scenario, options)) || (process.exitCode ?? 0);
     });
   addCommand(lab, 'graph', 'draw a scenario as SVG, with what lives in it while it runs')
     .argument('<scenario>', 'a file, or the name of one that comes with wiremesh')

@@ -54,7 +54,7 @@ export async function labRun(scenarioName: string, options: RunOptions): Promise
 
 function say(report: Report, kept: string | undefined, { json }: RunOptions): void {
   if (json) process.stdout.write(`${JSON.stringify({ ...report, passed: hasPassed(report), kept }, undefined, 2)}\n`);
-  else process.stdout.write(`${formatReport(report)}${kept === undefined ? '' : `; logs and capture in ${kept}`}\n`);
+  else process.stdout.write(`${formatReport(report)}${kept === undefined ? '' : `; logs and capture in ${kept}`}\n\n`);
 }
 
 /** Saves the logs and the capture from the lab's end. @returns where they are */

@@ -68,7 +68,7 @@ describe('wiremesh lab run', () => {
     const { code, stdout, stderr } = wiremeshLab('run', 'neighbours');
     assert.deepEqual([code, stderr], [0, ''], `${stdout}${stderr}`);
     assert.match(stdout, /^Two neighbours on a slow link\nnodes: 2 wiremesh; links: 1; seed 1\n/);
-    assert.match(stdout, /\n5 passed, 0 failed\n$/);
+    assert.match(stdout, /\n5 passed, 0 failed\n\n$/);
   });
 
   it('takes delay, loss and rate from an emulated link as they were asked for', () => {
