@@ -1,7 +1,7 @@
 /** Keeps the kernel's routes as a Babel speaker says they are to be. */
 import { formatPrefix, type Prefix } from '../inet/index.ts';
 import type { SpeakerOutput } from '../babel/index.ts';
-import { addRoute, addUnreachable, deleteAnyRoute, IpCommandError, runIpBatch } from '../linux/index.ts';
+import { addRoute, addUnreachable, deleteAnyRoute, runIpLines, type IpCommandError } from '../linux/index.ts';
 
 export type RouteOutput = Exclude<SpeakerOutput, { readonly kind: 'send' }>;
 
@@ -44,21 +44,11 @@ export class KernelRoutes {
         if (isInstalled) this.#installed.set(key, prefix);
         else this.#installed.delete(key);
       }
-      await this.#run(Array.from(batch.values(), ({ line }) => line));
-    }
-  }
-
-  /** Runs the lines; one that fails (its link has gone, and taken its routes along) does not keep others from it. */
-  async #run(lines: readonly string[]): Promise<void> {
-    for (let rest = lines; rest.length > 0;) {
-      try {
-        return await runIpBatch(rest);
-      } catch (error) {
-        if (!(error instanceof IpCommandError)) throw error;
-        this.#onError(error);
-        const failed = rest.indexOf(error.line);
-        rest = failed < 0 ? [] : rest.slice(failed + 1);
-      }
+      // A link that has gone took its routes along, and a line that says so again fails.
+      await runIpLines(
+        Array.from(batch.values(), ({ line }) => line),
+        this.#onError,
+      );
     }
   }
 }

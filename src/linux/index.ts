@@ -23,6 +23,7 @@ export * from './real-time.ts';
 export * from './ip-batch.ts';
 export * from './link.ts';
 export * from './route.ts';
+export * from './rule.ts';
 export * from './netns.ts';
 export type { Link, LinkAddress } from './rtnetlink.ts';
 export * from './link-monitor.ts';

@@ -12,22 +12,44 @@ export class IpCommandError extends WiremeshError {
   }
 }
 
+export interface IpBatchOptions {
+  readonly namespace?: string;
+  /** Of lines that tell it by none of their words. */
+  readonly family?: 4 | 6;
+}
+
 /**
  * Runs lines for `ip -batch` (ip(8)) with one process and no shell, in the network namespace `namespace` if one is
  * named. Lines come from the functions of link.ts and route.ts, which check what they put in. They take effect one after
  * the other; those before a refused one stay.
  * @throws IpCommandError
  */
-export async function runIpBatch(
-  lines: readonly string[],
-  options: { readonly namespace?: string } = {},
-): Promise<void> {
+export async function runIpBatch(lines: readonly string[], options: IpBatchOptions = {}): Promise<void> {
   const namespace = options.namespace === undefined ? [] : ['-netns', options.namespace];
-  const { exitCode, errors } = await runIp([...namespace, '-batch', '-'], `${lines.join('\n')}\n`);
+  const family = options.family === undefined ? [] : [`-${options.family}`];
+  const { exitCode, errors } = await runIp([...namespace, ...family, '-batch', '-'], `${lines.join('\n')}\n`);
   if (exitCode === 0) return;
   const failedAt = /^Command failed -:(\d+)$/m.exec(errors);
   const line = failedAt === null ? '-batch' : lines[Number(failedAt[1]) - 1];
   throw new IpCommandError(line, wordsOf(errors));
+}
+
+/** Like `runIpBatch`, but a line that fails does not keep the others from taking effect; `onError` hears of each. */
+export async function runIpLines(
+  lines: readonly string[],
+  onError: (error: IpCommandError) => void,
+  options: IpBatchOptions = {},
+): Promise<void> {
+  for (let rest = lines; rest.length > 0;) {
+    try {
+      return await runIpBatch(rest, options);
+    } catch (error) {
+      if (!(error instanceof IpCommandError)) throw error;
+      onError(error);
+      const failed = rest.indexOf(error.line);
+      rest = failed < 0 ? [] : rest.slice(failed + 1);
+    }
+  }
 }
 
 /** Runs one `ip` command. @returns what it printed. @throws IpCommandError */
