@@ -131,7 +131,8 @@ describe('routes to what is imported', { skip: process.getuid?.() !== 0 && 'need
       const options = { link: 'wm0', table, port: PORT, families: [4, 6] as const, addresses: [] };
       const abandoned = await ImportRoutes.open(options, () => assert.fail());
       abandoned.add(EVERYWHERE);
-      await until(() => ip('route', 'list', 'table', String(table)).includes('proto 77'));
+      // A table that is empty does not exist, and cannot be listed.
+      await until(() => ip('route', 'list', 'table', 'all').includes(`dev wm0 table ${table} proto 77`));
     }
     await removeLeftRoutes();
   });
