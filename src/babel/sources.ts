@@ -27,10 +27,6 @@ export class SourceTable {
     this.#lifetime = lifetime;
   }
 
-  get size(): number {
-    return this.#sources.size;
-  }
-
   /** Whether a route of that distance cannot lead back here (§3.5.1). */
   isFeasible(prefixKey: string, routerId: RouterId, { seqno, metric }: Distance): boolean {
     if (metric >= INFINITE) return true;
