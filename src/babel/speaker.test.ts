@@ -249,6 +249,54 @@ describe('a neighbour', () => {
     assert.ok(net.runUntil(() => net.pathBetween('n0', 'n3')[1] === 'n1', seconds(60)) !== undefined);
   });
 
+  it('whose link trembles is left only for one that is better for long', () => {
+    const edges = [
+      [0, 1],
+      [1, 3],
+      [0, 2],
+      [2, 3],
+    ] as const;
+    const { net } = network(4, edges, { discovery: 'unicast' });
+    const setCosts = (first: number, second: number) => {
+      net.act('n0', (speaker, now) => speaker.addNeighbour('link0', net.node('n1').linkLocal, now, first));
+      net.act('n0', (speaker, now) => speaker.addNeighbour('link2', net.node('n2').linkLocal, now, second));
+    };
+    setCosts(0, 30);
+    net.runFor(seconds(20));
+    let ways = '';
+    for (let i = 0; i < 60; i++) {
+      setCosts(i % 2 === 0 ? 50 : 0, 30);
+      net.runFor(seconds(1));
+      ways += net.pathBetween('n0', 'n3')[1];
+    }
+    assert.equal(ways, 'n1'.repeat(60));
+    setCosts(50, 30);
+    assert.ok(net.runUntil(() => net.pathBetween('n0', 'n3')[1] === 'n2', seconds(30)) !== undefined);
+  });
+
+  it('that misses Hellos hears at once what it misses: an IHU goes with each of ours', () => {
+    const { net, links } = network(2, [[0, 1]]);
+    net.runFor(seconds(60));
+    const count = (length: number) => {
+      const counts = { hello: 0, ihu: 0 };
+      net.passes = (from, _to, packet) => {
+        const kinds = readPacket(packet, net.node(from).linkLocal)?.tlvs.map(({ kind }) => kind) ?? [];
+        if (kinds.includes('hello')) counts.hello += 1;
+        if (kinds.includes('ihu')) counts.ihu += 1;
+        return true;
+      };
+      net.runFor(millis(length));
+      return counts;
+    };
+    const calm = count(48_000);
+    assert.ok(calm.ihu >= calm.hello / 3 - 1 && calm.ihu < calm.hello / 2, JSON.stringify(calm));
+    links[0].loss = 0.3;
+    net.runFor(seconds(20));
+    links[0].loss = 0;
+    const lossy = count(16_000);
+    assert.equal(lossy.ihu, lossy.hello);
+  });
+
   it('with a long delay is used last', () => {
     const net = new BabelNetworkForTesting();
     for (const name of ['a', 'b', 'c']) net.addNode(name);
