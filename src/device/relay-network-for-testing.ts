@@ -192,6 +192,11 @@ export class TestNode {
     this.#network.settle();
   }
 
+  /** Empties the lists of what happened. */
+  forget(): void {
+    for (const list of [this.delivered, this.opened, this.sentLengths, this.events]) list.length = 0;
+  }
+
   endpointOf(other: TestNode): string | undefined {
     const endpoint = this.device.findPeer(other.publicKey)?.endpoint;
     return endpoint === undefined ? undefined : formatEndpoint(endpoint);

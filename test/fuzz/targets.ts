@@ -4,6 +4,7 @@ import { innerPacketTarget } from './inner-packet-target.ts';
 import { descriptionContentTarget, descriptionTarget, meshMessageTarget, meshNodeTarget } from './mesh-targets.ts';
 import { messageTarget } from './message-target.ts';
 import { coalescerTarget, ecnTarget, segmenterTarget, unreachableTarget } from './packet-targets.ts';
+import { relayTarget } from './relay-target.ts';
 import type { Target } from './target.ts';
 import { uapiConversationTarget, uapiSetTarget } from './uapi-targets.ts';
 
@@ -16,6 +17,7 @@ export const targets: readonly Target[] = [
   coalescerTarget(),
   ecnTarget,
   unreachableTarget(),
+  relayTarget(),
   uapiSetTarget(),
   uapiConversationTarget,
   meshMessageTarget,
