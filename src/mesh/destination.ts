@@ -14,7 +14,7 @@ const NEARER_BY_PART = 0.2;
 const NEARER_BY = 16;
 
 /** How a node can be reached. */
-export interface Path {
+export interface KnownPath {
   /** Of the route to it; less is nearer. */
   readonly metric: number;
   /** Since when, without a break. */
@@ -31,23 +31,23 @@ interface Offer {
 export interface OfferView {
   readonly nodeId: string;
   readonly preference: number;
-  readonly path: Path | undefined;
+  readonly path: KnownPath | undefined;
   readonly isInUse: boolean;
 }
 
 /** By node id. */
-export type Paths = ReadonlyMap<string, Path>;
+export type KnownPaths = ReadonlyMap<string, KnownPath>;
 
 export class Destination {
   readonly prefix: Prefix;
-  readonly #paths: Paths;
+  readonly #paths: KnownPaths;
   readonly #offers = new Map<string, Offer>();
   #inUse: string | undefined;
   #hasBeenUsed = false;
   #isCut = false;
   #dueAt: Millis | undefined;
 
-  constructor(prefix: Prefix, paths: Paths) {
+  constructor(prefix: Prefix, paths: KnownPaths) {
     this.prefix = prefix;
     this.#paths = paths;
   }

@@ -12,7 +12,7 @@ import { millis, type Millis } from '../machine/index.ts';
 import type { AllowedIpChange, PeerChange } from '../wireguard/configuration.ts';
 import { MESH_PREFIX } from './address.ts';
 import type { OfferedNetwork } from './description.ts';
-import { Destination, type OfferView, type Path } from './destination.ts';
+import { Destination, type OfferView, type KnownPath } from './destination.ts';
 import { entitlementOf, type NetworkPolicy, type OfferRefusal } from './entitlement.ts';
 
 /** The kind of a network that packets are routed to; others (of a later version) are passed over. */
@@ -56,7 +56,7 @@ export class Gateways {
   readonly #policy: NetworkPolicy;
   readonly #candidates = new Map<string, Candidate>();
   readonly #destinations = new Map<string, Destination>();
-  readonly #paths = new Map<string, Path>();
+  readonly #paths = new Map<string, KnownPath>();
   readonly #output: GatewayOutput[] = [];
 
   constructor(policy: NetworkPolicy) {
