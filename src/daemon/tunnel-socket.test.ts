@@ -2,9 +2,10 @@ import assert from 'node:assert/strict';
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { describe, it } from 'node:test';
+import { TUNNEL_PORT } from '../device/index.ts';
 import { formatAddress, parseAddress, type IpAddress } from '../inet/index.ts';
 import { listLinks } from '../linux/index.ts';
-import { TUNNEL_PORT, TunnelSocket } from './tunnel-socket.ts';
+import { TunnelSocket } from './tunnel-socket.ts';
 
 const LOOPBACK = parseAddress('::1') as IpAddress;
 

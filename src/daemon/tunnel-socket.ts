@@ -1,8 +1,6 @@
+import { TUNNEL_PORT } from '../device/index.ts';
 import { endpointOf, type IpAddress } from '../inet/index.ts';
 import { NativeBuffer, openUdpSocket, SocketAddress, watchReadable, type UdpSocket } from '../linux/index.ts';
-
-/** The UDP port of the mesh's messages inside the tunnel (docs/decisions/0006-beacon-port-and-group.md). */
-export const TUNNEL_PORT = 7078;
 
 /** A train of datagrams may be as long as one datagram of IPv6. */
 const LONGEST_TRAIN = 65_535;
