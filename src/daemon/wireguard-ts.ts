@@ -130,6 +130,9 @@ function endOf(device: RunningDevice, log: Log): Promise<string> {
         case 'handshake-complete':
         case 'handshake-abandoned':
           return log('verbose', `${event.kind}: ${abbreviated(event.publicKey)}`);
+        case 'peer-active':
+        case 'path-error':
+          return; // Of a mesh, which this is not.
       }
     };
   });

@@ -41,6 +41,18 @@ interface ThreadData {
 const clock = (): Millis => millis(bootTime());
 const unixTime = (): Millis => millis(Date.now());
 
+/** What the kernel answers where no datagram would get through (ip(7), udp(7)), rather than just not this one. */
+const PATH_ERRORS: ReadonlySet<string> = new Set([
+  'EACCES',
+  'EADDRNOTAVAIL',
+  'ECONNREFUSED',
+  'EHOSTDOWN',
+  'EHOSTUNREACH',
+  'ENETDOWN',
+  'ENETUNREACH',
+  'EPERM',
+]);
+
 class DeviceThread {
   readonly #port: MessagePort;
   readonly #tun: Tun;
@@ -75,6 +87,7 @@ class DeviceThread {
     this.#relay = relay;
     this.#loop = new EventLoop({
       ...shared,
+      counters,
       outbound,
       inbound,
       relay,
@@ -192,7 +205,8 @@ class DeviceThread {
 
   /** Who does not relay does not look for other ways either. */
   #reportPathError({ publicKey }: Peer, errno: number): void {
-    if (this.#relay.isConfigured) this.#report({ kind: 'path-error', publicKey, errno: errnoName(errno) });
+    const name = errnoName(errno);
+    if (this.#relay.isConfigured && PATH_ERRORS.has(name)) this.#report({ kind: 'path-error', publicKey, errno: name });
   }
 
   #bind(port: number): void {
