@@ -69,6 +69,7 @@ export function babeldConfiguration({ babeld }: Scenario, node: ScenarioNode, tu
   const hello = babeld.hello === undefined ? '' : ` hello-interval ${babeld.hello / 1000}`;
   const update = babeld.update === undefined ? '' : ` update-interval ${babeld.update / 1000}`;
   return [
+    ...(babeld.smoothing === undefined ? [] : [`smoothing-half-life ${babeld.smoothing / 1000}`]),
     ...tunnels.map((tunnel) => `interface ${tunnel.interface} type tunnel${hello}${update}`),
     ...overlayAddresses(node).map((address) => `redistribute local ip ${address} allow`),
     // A higher preference is a lower metric.

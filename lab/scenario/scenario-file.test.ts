@@ -36,6 +36,11 @@ describe('a mistake in a scenario', () => {
       'a.toml line 9: unknown key "silently": known keys are at, name, do, link',
     ],
     [
+      'a half-life that babeld cannot be told',
+      `title = "x"\n${LINE}[babeld]\nsmoothing = "0.5 s"\n`,
+      'a.toml line 6: babeld.smoothing must be a whole number of seconds, such as "1 s"',
+    ],
+    [
       'a quantity without a unit',
       `title = "x"\n${LINE}[[link]]\nbetween = ["n1", "n3"]\ndelay = "20"\n`,
       'a.toml line 7: link number 1: delay must be a length of time, such as "20 ms", "1.5 s" or "2 min"',

@@ -38,6 +38,10 @@ function list<Schema extends v.GenericSchema>(element: Schema) {
 }
 
 const duration = quantity('must be a length of time, such as "20 ms", "1.5 s" or "2 min"', parseDuration);
+const wholeSeconds = quantity('must be a whole number of seconds, such as "1 s"', (value) => {
+  const duration = parseDuration(value);
+  return duration !== undefined && duration % 1000 === 0 ? duration : undefined;
+});
 const rate = quantity('must be a rate, such as "500 kbit/s" or "10 Mbit/s"', parseRate);
 const share = quantity('must be a share, such as "1.5 %"', parseShare);
 /** It becomes part of names of namespaces, and `to-NAME` names an interface (15 characters at most). */
@@ -141,8 +145,11 @@ export const scenarioSchema = v.strictObject({
   topology: v.optional(topology),
   node: v.optional(list(node), []),
   link: v.optional(list(link), []),
-  /** Intervals of babeld, whose own are 4 s and 16 s. */
-  babeld: v.optional(v.strictObject({ hello: v.optional(duration), update: v.optional(duration) }), {}),
+  /** Of babeld, whose own are 4 s, 16 s, and 4 s. */
+  babeld: v.optional(
+    v.strictObject({ hello: v.optional(duration), update: v.optional(duration), smoothing: v.optional(wholeSeconds) }),
+    {},
+  ),
   event: v.optional(list(event), []),
   load: v.optional(list(load), []),
   expect: v.optional(list(expectation), []),
