@@ -17,12 +17,14 @@ describe('an outage', () => {
   ];
   for (const [pattern, longest, lost] of cases) {
     it(`of "${pattern}" is ${longest} ms long, with ${lost} lost`, () => {
-      assert.deepEqual(outageOf(packets(pattern), 10, 0, Infinity), { longest, lost, sent: pattern.length });
+      assert.deepEqual(outageOf(packets(pattern), 10, 0, Infinity), {
+        ...{ longest, lost, sent: pattern.length, isOver: !pattern.endsWith('x') },
+      });
     });
   }
 
   it('counts what was sent in the window alone', () => {
-    assert.deepEqual(outageOf(packets('xx..x.xx'), 10, 20, 60), { longest: 10, lost: 1, sent: 4 });
+    assert.deepEqual(outageOf(packets('xx..x.xx'), 10, 20, 60), { longest: 10, lost: 1, sent: 4, isOver: true });
   });
 
   it('lasts from the first packet to the next one answered, also where packets were sent late', () => {

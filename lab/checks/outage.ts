@@ -9,6 +9,8 @@ export interface Outage {
   readonly longest: number;
   readonly lost: number;
   readonly sent: number;
+  /** Whether the last packet was answered. */
+  readonly isOver: boolean;
 }
 
 /** Of the packets sent from `from` to `to`; `interval` is how long each stands for. */
@@ -26,5 +28,5 @@ export function outageOf(packets: readonly Sent[], interval: number, from: numbe
     since ??= at;
     longest = Math.max(longest, at - since + interval);
   }
-  return { longest, lost, sent: within.length };
+  return { longest, lost, sent: within.length, isOver: since === undefined };
 }

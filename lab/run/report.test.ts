@@ -21,7 +21,7 @@ function measurements(parts: Partial<Measurements>): Measurements {
     answers: new Map(),
     trains: new Map(),
     cpu: new Map(),
-    outage: () => ({ longest: 420, lost: 42, sent: 1000 }),
+    outage: () => ({ longest: 420, lost: 42, sent: 1000, isOver: true }),
     tcp: new Map(),
     ...parts,
   };
@@ -70,18 +70,24 @@ describe('a verdict', () => {
     assert.deepEqual([over(419), over(420)], [false, true]);
   });
 
+  it('on an outage that is not over gives no figure', () => {
+    const lasting = measurements({ outage: () => ({ longest: 420, lost: 42, sent: 100, isOver: false }) });
+    const { seen, measured } = verdictOn({ what: 'outage', load: 'ping', 'at-most': 0 }, lasting);
+    assert.deepEqual([seen, measured], ['420 ms, not over, 42 of 100 packets lost', undefined]);
+  });
+
   it('is a failure where nothing was measured', () => {
     const blind: Expectation[] = [{ what: 'no-loops' }, { what: 'control-traffic', from: 0, to: 1000, 'at-most': 1 }];
     for (const expectation of blind) assert.equal(verdictOn(expectation, measurements({})).passed, false);
-    const nothingSent = measurements({ outage: () => ({ longest: 0, lost: 0, sent: 0 }) });
+    const nothingSent = measurements({ outage: () => ({ longest: 0, lost: 0, sent: 0, isOver: true }) });
     assert.equal(verdictOn({ what: 'outage', load: 'ping', 'at-most': 1 }, nothingSent).passed, false);
   });
 
   it('on processor time names the worst node', () => {
     const expectation: Expectation = { what: 'cpu', from: 0, to: 1000, 'at-most': 0.01 };
     const cpu = new Map([[expectation, new Map([['n1', 0.002], ['n2', 0.015], ['n3', 0.001]])]]); // prettier-ignore
-    const { passed, seen } = verdictOn(expectation, measurements({ cpu }));
-    assert.deepEqual([passed, seen], [false, '1.50 % (n2), median 0.20 %']);
+    const { passed, seen, median } = verdictOn(expectation, measurements({ cpu }));
+    assert.deepEqual([passed, seen, median], [false, '1.50 % (n2), median 0.20 %', 0.002]);
   });
 
   it('on a TCP connection says why that did not survive', () => {

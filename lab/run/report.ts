@@ -9,6 +9,8 @@ export interface Verdict {
   readonly seen: string;
   /** What was seen as a number, in the unit of the expectation (milliseconds, bits a second, a part of 1). */
   readonly measured?: number;
+  /** Where each node has a value, and `measured` is the worst. */
+  readonly median?: number;
 }
 
 export interface Report {

@@ -94,8 +94,9 @@ function onOutage(expectation: Of<'outage'>, seen: Measurements): Verdict {
   return {
     passed: outage.sent > 0 && outage.longest <= limit,
     expected: `${limit === 0 ? 'no loss' : `at most ${formatDuration(limit)} without answers`} of ${expectation.load}${over}`,
-    seen: `${formatDuration(outage.longest)}, ${outage.lost} of ${outage.sent} packets lost`,
-    measured: outage.longest,
+    seen: `${formatDuration(outage.longest)}${outage.isOver ? '' : ', not over'}, ${outage.lost} of ${outage.sent} packets lost`,
+    // What is not over yet may have any length.
+    ...(outage.sent > 0 && outage.isOver && { measured: outage.longest }),
   };
 }
 
@@ -171,5 +172,5 @@ function onWorst(values: ReadonlyMap<string, number>, { limit, expected, format 
   const [, median] = sorted[sorted.length >> 1] ?? ['', NaN];
   if (sorted.length === 0) return { passed: false, expected, seen: 'nothing was seen' };
   const seen = `${format(worst)} (${node}), median ${format(median)}`;
-  return { passed: worst <= limit, expected, seen, measured: worst };
+  return { passed: worst <= limit, expected, seen, measured: worst, median };
 }
