@@ -87,7 +87,6 @@ class DeviceThread {
     this.#relay = relay;
     this.#loop = new EventLoop({
       ...shared,
-      counters,
       outbound,
       inbound,
       relay,
