@@ -4,12 +4,13 @@ import { nodePrimitives } from '../crypto/node.ts';
 import { addressFromBytes, endpointOf, formatEndpoint, prefixOf, type Endpoint } from '../inet/index.ts';
 import { NativeBuffer, SocketAddress, type Tun, type UdpSocket } from '../linux/index.ts';
 import { millis } from '../machine/index.ts';
-import { RELAY_PORT, VIRTIO_HEADER_BYTES } from '../packet/index.ts';
+import { CE, RELAY_PORT, VIRTIO_HEADER_BYTES } from '../packet/index.ts';
 import { Device, type Peer, type PeerChange } from '../wireguard/index.ts';
 import { DATA_PATH_BYTES, DataPath } from './data-path.ts';
 import { PacketMemory } from './packet-memory.ts';
 import { pathCounters, type PathCounters } from './path-counters.ts';
 import { PeerReports } from './peer-reports.ts';
+import type { DatagramSender } from './sockets.ts';
 
 const MTU = 1420;
 const ECONNREFUSED = 111;
@@ -28,6 +29,8 @@ interface Train {
  */
 export class TestNetwork {
   now = millis(1_000_000);
+  /** Of ECN-capable datagrams that this node sends, the network says that it was congested (RFC 3168). */
+  congestedBehind: TestNode | undefined;
   readonly nodes: TestNode[] = [];
   readonly #underWay: Train[] = [];
 
@@ -86,7 +89,8 @@ export class TestNetwork {
     const endpoint = formatEndpoint(to.toEndpoint());
     const receiver = this.nodes.find((node) => formatEndpoint(node.endpoint) === endpoint);
     if (receiver === undefined || !train.from.reaches(receiver)) return ECONNREFUSED;
-    this.#underWay.push({ ...train, to: receiver });
+    const isMarked = train.from === this.congestedBehind && (train.trafficClass & CE) !== 0;
+    this.#underWay.push({ ...train, trafficClass: isMarked ? CE : train.trafficClass, to: receiver });
     return 0;
   }
 }
@@ -125,13 +129,15 @@ export class TestNode {
     this.device.mtu = MTU;
     const nameOf = ({ publicKey }: Peer): string =>
       network.nodes.find((node) => Buffer.compare(node.publicKey, publicKey) === 0)?.name ?? '?';
+    const sockets: DatagramSender = {
+      trafficClass: 0,
+      send: (buffer, length, segmentSize, to) =>
+        this.#send(buffer.bytes.slice(0, length), segmentSize, to, sockets.trafficClass),
+    };
     this.path = new DataPath({
       tun: this.#tun(),
       device: this.device,
-      sockets: {
-        trafficClass: 0,
-        send: (buffer, length, segmentSize, to) => this.#send(buffer.bytes.slice(0, length), segmentSize, to),
-      },
+      sockets,
       writer: {
         add: (buffer, offset, length) => void this.delivered.push(buffer.bytes.slice(offset, offset + length)),
         flush: () => undefined,
@@ -221,10 +227,10 @@ export class TestNode {
     this.path.inbound.drain(this.#socket(), this.#network.now);
   }
 
-  #send(bytes: Uint8Array, segmentSize: number, to: SocketAddress): number {
+  #send(bytes: Uint8Array, segmentSize: number, to: SocketAddress, trafficClass = 0): number {
     for (let at = 0; at < bytes.length; at += segmentSize)
       this.sentLengths.push(Math.min(segmentSize, bytes.length - at));
-    return this.#network.take({ bytes, segmentSize, from: this, trafficClass: 0 }, to);
+    return this.#network.take({ bytes, segmentSize, from: this, trafficClass }, to);
   }
 
   #tun(): Tun {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { addressFromBytes, endpointOf } from '../inet/index.ts';
-import { foldSum, RELAY_HEADER_BYTES, RELAY_PORT, RelayHeader, sumWords } from '../packet/index.ts';
+import { CE, ECT_0, foldSum, NOT_ECT, RELAY_HEADER_BYTES, RELAY_PORT, RelayHeader, sumWords } from '../packet/index.ts';
 import type { PathCounters } from './path-counters.ts';
 import { TestNetwork, TestNode } from './relay-network-for-testing.ts';
 
@@ -93,6 +93,25 @@ describe('nodes in a line', () => {
     for (const { sentLengths } of [a, b, c]) assert.deepEqual(sentLengths, new Array<number>(10).fill(1440));
   });
 
+  it('hear of congestion on any part of the way, if they understand it', () => {
+    for (const place of [0, 1, 2]) {
+      const network = TestNetwork.line(4);
+      const [a, , , d] = network.nodes;
+      a.sendPacket(packetBetween(a, d, 'first'));
+      network.run(1000);
+      network.congestedBehind = network.nodes[place];
+      const capable = packetBetween(a, d, 'capable');
+      capable[1] = ECT_0 << 4;
+      a.sendPacket(capable);
+      a.sendPacket(packetBetween(a, d, 'incapable'));
+      assert.deepEqual(textsOf(d), ['first', 'capable', 'incapable']);
+      assert.deepEqual(
+        d.delivered.map((packet) => (packet[1] >> 4) & 3),
+        [NOT_ECT, CE, NOT_ECT],
+      );
+    }
+  });
+
   it('keep their sessions for hours', () => {
     const network = TestNetwork.line(4);
     const [a, , , d] = network.nodes;
@@ -103,7 +122,7 @@ describe('nodes in a line', () => {
     assert.equal(a.delivered.length + d.delivered.length, 100);
   });
 
-  it('drop what they are not asked to relay, and what has come too far', () => {
+  it('drop what they are asked to relay and do not want to', () => {
     const network = TestNetwork.line(4);
     const [a, b, , d] = network.nodes;
     b.path.relay.configure({ address: b.address, mayForward: false });
