@@ -26,7 +26,8 @@ export const REQUEST_RESENDS = 3;
 export const DUPLICATE_TIMEOUT = millis(1500);
 /** For so long an answer is expected that is to be passed on at once. */
 export const FORWARDED_TIMEOUT = seconds(16);
-export const SOURCE_GC_TIME = seconds(180);
+/** RFC 8966 Appendix B has three minutes; twice the longest interval between updates must fit in. */
+export const SOURCE_GC_TIME = seconds(600);
 
 /** What makes a triggered update of a changed metric worth while: one good link more or less. */
 export const SIGNIFICANT_METRIC_CHANGE = 96;
