@@ -157,5 +157,5 @@ export function requireLab(lab: string): LabState {
 
 /** How many of the lab's other nodes `node` has a tunnel to. */
 export function tunnelsUp(node: LabNode): number {
-  return node.status?.nodes.filter(({ state }) => state === 'up').length ?? 0;
+  return node.status?.nodes.filter(({ path }) => path !== 'none').length ?? 0;
 }

@@ -121,6 +121,7 @@ export const settingsSchema = v.partial(
     network: list(network, 'must be a list: write [[network]]'),
     import: list(importRule, 'must be a list: write [[import]]'),
     table,
+    relay: v.boolean('must be true or false'),
     logLevel: oneOf('debug', 'info', 'warn', 'error'),
     logFormat: oneOf('text', 'json'),
   }),

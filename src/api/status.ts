@@ -8,9 +8,12 @@ export const foundBySchema = v.picklist(['beacon', 'bootstrap', 'call', 'gossip'
 
 /**
  * `found`: known, nothing tried yet; `trying`: endpoints are being tried; `up`: the tunnel answers;
- * `lost`: it did, and does not any more.
+ * `lost`: it did, and does not any more; `distant`: nobody needs a direct path, relays will do.
  */
-export const nodeStateSchema = v.picklist(['found', 'trying', 'up', 'lost']);
+export const nodeStateSchema = v.picklist(['found', 'trying', 'up', 'lost', 'distant']);
+
+/** The way that traffic takes to a node. */
+export const pathSchema = v.picklist(['direct', 'relayed', 'none']);
 
 /** One other node, as this one sees it. */
 export const nodeSchema = v.object({
@@ -20,7 +23,15 @@ export const nodeSchema = v.object({
   hostName: v.string(),
   endpoint: v.optional(v.string()),
   foundBy: foundBySchema,
+  /** Of the direct path. */
   state: nodeStateSchema,
+  path: pathSchema,
+  /** The host name and node id of the next hop, and the metric, where the path is `relayed`. */
+  via: v.optional(v.string()),
+  viaNodeId: v.optional(v.string()),
+  metric: v.optional(count),
+  /** Whether the two keep a direct path and tell each other of theirs. */
+  isNeighbour: v.boolean(),
   lastHandshakeAtUnixMs: v.optional(unixMs),
   rxBytes: count,
   txBytes: count,

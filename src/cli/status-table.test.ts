@@ -12,6 +12,8 @@ const BETA: NodeDocument = {
   endpoint: '192.0.2.7:7077',
   foundBy: 'beacon',
   state: 'up',
+  path: 'direct',
+  isNeighbour: true,
   lastHandshakeAtUnixMs: NOW - 12_345,
   rxBytes: 1536,
   txBytes: 10,
@@ -45,7 +47,12 @@ describe('the status table', () => {
       address: 'fd77::2',
       hostName: 'gamma',
       foundBy: 'gossip',
-      state: 'trying',
+      state: 'distant',
+      path: 'relayed',
+      via: 'beta',
+      metric: 192,
+      isNeighbour: false,
+      endpoint: '[fd77::2]:7079',
       rxBytes: 0,
       txBytes: 0,
     };
@@ -54,17 +61,17 @@ describe('the status table', () => {
       [
         'alpha  fd77:aaaa::1  on wm0, UDP port 7077, links eth0, eth1',
         `node id ${'aa'.repeat(28)}`,
-        'mesh "home", trust open: 2 other nodes, 1 up',
+        'mesh "home", trust open: 2 other nodes, 1 direct, 1 relayed',
         '',
-        'NODE   ADDRESS       ENDPOINT        FOUND BY  HANDSHAKE  RECEIVED  SENT  ROUND TRIP  STATE',
-        'beta   fd77:bebe::1  192.0.2.7:7077  beacon    12 s       1.5 KiB   10 B  0.6 ms      up',
-        'gamma  fd77::2       -               gossip    never      0 B       0 B   -           trying',
+        'NODE   ADDRESS       PATH      ENDPOINT        FOUND BY  HANDSHAKE  RECEIVED  SENT  ROUND TRIP  STATE',
+        'beta   fd77:bebe::1  direct    192.0.2.7:7077  beacon    12 s       1.5 KiB   10 B  0.6 ms      up',
+        'gamma  fd77::2       via beta  -               gossip    never      0 B       0 B   -           distant',
       ].join('\n'),
     );
   });
 
   it('is only the lines where no other node is known', () => {
-    assert.match(renderStatus(statusOf(), NOW, false), /trust open: 0 other nodes, 0 up$/);
+    assert.match(renderStatus(statusOf(), NOW, false), /trust open: 0 other nodes, 0 direct, 0 relayed$/);
   });
 
   it('does not let a host name steer the terminal', () => {

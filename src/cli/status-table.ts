@@ -3,16 +3,28 @@ import { printable, type NodeDocument, type StatusDocument } from '../api/index.
 
 /** The status for people: a few lines about this node, a table of the others. `colour` is for terminals. */
 export function renderStatus({ self, nodes }: StatusDocument, nowUnixMs: number, colour: boolean): string {
-  const up = nodes.filter((node) => node.state === 'up').length;
+  const direct = nodes.filter((node) => node.path === 'direct').length;
+  const relayed = nodes.filter((node) => node.path === 'relayed').length;
   const lines = [
     `${printable(self.hostName)}  ${self.address}  on ${self.interface}, UDP port ${self.port}, links ${self.links.join(', ') || 'none'}`,
     `node id ${self.nodeId}`,
-    `mesh "${printable(self.meshName)}", trust ${self.trust}: ${nodes.length} other ${nodes.length === 1 ? 'node' : 'nodes'}, ${up} up`,
+    `mesh "${printable(self.meshName)}", trust ${self.trust}: ${nodes.length} other ${nodes.length === 1 ? 'node' : 'nodes'}, ${direct} direct, ${relayed} relayed`,
   ];
   return nodes.length === 0 ? lines.join('\n') : `${lines.join('\n')}\n\n${renderNodes(nodes, nowUnixMs, colour)}`;
 }
 
-const HEAD = ['NODE', 'ADDRESS', 'ENDPOINT', 'FOUND BY', 'HANDSHAKE', 'RECEIVED', 'SENT', 'ROUND TRIP', 'STATE'];
+const HEAD = [
+  'NODE',
+  'ADDRESS',
+  'PATH',
+  'ENDPOINT',
+  'FOUND BY',
+  'HANDSHAKE',
+  'RECEIVED',
+  'SENT',
+  'ROUND TRIP',
+  'STATE',
+];
 const EDGES = ['top', 'bottom', 'left', 'right', 'mid'];
 const CORNERS = [
   'top-mid',
@@ -46,7 +58,8 @@ function rowOf(node: NodeDocument, nowUnixMs: number): string[] {
   return [
     printable(node.hostName),
     node.address,
-    node.endpoint ?? '-',
+    pathWords(node),
+    node.path === 'relayed' ? '-' : (node.endpoint ?? '-'),
     node.foundBy,
     handshakeAt === undefined ? 'never' : formatAge(nowUnixMs - handshakeAt),
     formatBytes(node.rxBytes),
@@ -54,6 +67,12 @@ function rowOf(node: NodeDocument, nowUnixMs: number): string[] {
     roundTripTimeMs === undefined ? '-' : `${roundTripTimeMs.toFixed(1)} ms`,
     node.state,
   ];
+}
+
+/** `direct`, `via gamma`, or `-`. */
+function pathWords({ path, via = '?' }: NodeDocument): string {
+  if (path === 'relayed') return `via ${printable(via)}`;
+  return path === 'direct' ? 'direct' : '-';
 }
 
 /** `12 s`, `3 min`, `5 h`, `2 d`: enough to see whether something is wrong. */

@@ -62,6 +62,7 @@ function completeConfig(settings: Settings): Config {
     network: settings.network ?? [],
     import: settings.import ?? [],
     table: settings.table ?? DEFAULT_TABLE,
+    relay: settings.relay ?? true,
     logLevel: settings.logLevel ?? 'info',
     logFormat: settings.logFormat ?? 'text',
   };

@@ -30,7 +30,9 @@ describe('the words for an event', () => {
       `ignored beta (node id ${ID}): its node id is not pinned; to trust it add "--pin ${ID}"`,
     ],
     [{ ...BETA, kind: 'tunnel-up' }, 'info', 'tunnel to beta up on eth0, 0.6 ms'],
-    [{ ...BETA, kind: 'lost' }, 'warn', 'lost beta: no answer for 15 s'],
+    [{ ...BETA, kind: 'lost' }, 'warn', 'lost the direct path to beta'],
+    [{ ...BETA, kind: 'rerouted', reason: 'via gamma' }, 'info', 'beta is reached via gamma'],
+    [{ ...BETA, kind: 'rerouted', reason: 'none' }, 'info', 'beta is reached no more'],
     [{ ...BETA, kind: 'left' }, 'info', 'beta has left'],
   ];
   for (const [event, level, words] of rows) {

@@ -36,9 +36,11 @@ export function describeEvent(event: NodeEvent, context: EventContext): EventWor
       return { level: 'info', words: `tunnel to ${name} up${place(context)}${time}` };
     }
     case 'lost':
-      return { level: 'warn', words: `lost ${name}: no answer for 15 s` };
+      return { level: 'warn', words: `lost the direct path to ${name}` };
     case 'left':
       return { level: 'info', words: `${name} has left` };
+    case 'rerouted':
+      return { level: 'info', words: `${name} is reached ${event.reason === 'none' ? 'no more' : reason}` };
     case 'updated':
       return { level: 'debug', words: `${name} has a new description` };
     case 'expired':

@@ -43,6 +43,7 @@ export async function startMesh(parts: MeshParts): Promise<MeshDaemon> {
   });
   const { device, port } = await startDevice(parts, keys);
   const node = createNode(config, keys, state.readSequence());
+  await device.configureRelay({ address: node.address, mayForward: config.relay });
   const { interfaceName } = device;
   await runIpBatch([
     addAddress(interfaceName, node.address, 128),
@@ -83,6 +84,7 @@ function createNode(config: Config, keys: NodeKeys, storedSequence: number): Mes
     storedSequence,
     trust,
     bootstrap: [],
+    mayRelay: config.relay,
     primitives: identityPrimitives,
     unixTime: () => millis(Date.now()),
   });
@@ -139,7 +141,7 @@ export class MeshDaemon {
     const onDeviceEvent = device.onEvent;
     device.onEvent = (event) => {
       onDeviceEvent(event);
-      if (event.kind === 'handshake-complete') void this.#wiring.pollDevice();
+      this.#wiring.handleDeviceEvent(event);
     };
     const hostLinks = new HostLinks({ chosen: config.link, port }, (view) => this.#handleHost(view));
     releases.add(() => hostLinks.close());

@@ -18,7 +18,7 @@ export function statusDocument({ self, nodes, drops }: NodeStatus, host: HostSta
 }
 
 function nodeDocument(node: NodeView): StatusDocument['nodes'][number] {
-  const { nodeId, hostName, foundBy, state, rxBytes, txBytes } = node;
+  const { nodeId, hostName, foundBy, state, isNeighbour, path, rxBytes, txBytes } = node;
   return {
     nodeId,
     address: formatAddress(node.address),
@@ -26,6 +26,9 @@ function nodeDocument(node: NodeView): StatusDocument['nodes'][number] {
     ...(node.endpoint && { endpoint: formatEndpoint(node.endpoint) }),
     foundBy,
     state,
+    path: path.kind,
+    ...(path.kind === 'relayed' && { via: path.via, viaNodeId: path.viaNodeId, metric: path.metric }),
+    isNeighbour,
     ...(node.lastHandshakeAt !== undefined && { lastHandshakeAtUnixMs: node.lastHandshakeAt }),
     rxBytes,
     txBytes,

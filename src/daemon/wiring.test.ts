@@ -35,6 +35,7 @@ function wire(outputsByInput: Record<string, NodeOutput[]>, timeoutAt?: number) 
   const world = {
     device: {
       configure: () => Promise.resolve(void seen.push('configure')),
+      setRelayRoutes: () => Promise.resolve(void seen.push('relay routes')),
       publicState: () =>
         Promise.resolve({ privateKey: undefined, publicKey: undefined, listenPort: 7077, fwmark: 0, peers: [] }),
       sendDatagram: (_: Uint8Array, to: Endpoint) => void seen.push(`send to ${formatEndpoint(to)}`),
@@ -112,15 +113,40 @@ describe('the wiring of a mesh node', () => {
     wiring.close();
   });
 
-  it('shows the node its peers every second, until it is closed', async () => {
+  it('shows the node its peers at intervals, until it is closed', async () => {
     const { wiring, seen, pass } = wire({ 'peer-states': [SEND] });
     await wiring.pollDevice();
-    await pass(1_000);
+    await pass(15_000);
     assert.equal(seen.length, 2);
     wiring.close();
-    await pass(5_000);
+    await pass(60_000);
     wiring.handle(LEAVE);
     assert.equal(seen.length, 2);
+  });
+
+  it('tells the node of traffic and of refused sends, and shows it its peers when there is traffic', async () => {
+    const { wiring, seen, pass } = wire({ 'peer-active': [SEND], 'path-error': [SEND], 'peer-states': [SEND] });
+    wiring.handleDeviceEvent({ kind: 'path-error', publicKey: BYTES, errno: 'EHOSTUNREACH' });
+    assert.equal(seen.length, 1);
+    wiring.handleDeviceEvent({ kind: 'peer-active', publicKey: BYTES });
+    await pass(0);
+    assert.equal(seen.length, 3);
+    wiring.close();
+  });
+
+  it('shows the node no state of the device from before a change that the node has asked for', async () => {
+    const { wiring, world, pass } = wire({ leave: [{ kind: 'relay-routes', changes: [] }] });
+    const { publicState } = world.device;
+    let asked = 0;
+    world.device.publicState = () => {
+      asked += 1;
+      if (asked === 1) wiring.handle(LEAVE);
+      return publicState();
+    };
+    await wiring.pollDevice();
+    await pass(0);
+    assert.equal(asked, 2);
+    wiring.close();
   });
 
   it('outlives a device that refuses', async () => {

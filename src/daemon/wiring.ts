@@ -1,15 +1,17 @@
 import type { Endpoint, IpAddress } from '../inet/index.ts';
 import { millis, type Machine, type Millis } from '../machine/index.ts';
-import type { NodeEvent, NodeInput, NodeOutput } from '../mesh/index.ts';
+import type { DeviceEvent } from '../device/index.ts';
+import type { NodeEvent, NodeInput, NodeOutput, RelayRouteChange } from '../mesh/index.ts';
 import type { DeviceChange, DeviceState } from '../wireguard/index.ts';
 import { beaconEndpoint } from './beacon-group.ts';
 
-/** The device's counters and endpoints are looked at this often, and whenever a handshake completes. */
-const DEVICE_POLL_INTERVAL_MS = 1_000;
+/** The device's counters and endpoints are looked at this often, and whenever it has something to say. */
+const DEVICE_POLL_INTERVAL_MS = 15_000;
 
 /** The part of a device that the mesh needs. */
 export interface MeshDevice {
   configure(change: DeviceChange): Promise<void>;
+  setRelayRoutes(changes: readonly RelayRouteChange[]): Promise<void>;
   publicState(): Promise<DeviceState>;
   sendDatagram(datagram: Uint8Array, to: Endpoint): void;
 }
@@ -39,6 +41,8 @@ export class Wiring {
   #timer: NodeJS.Timeout | undefined;
   #pollTimer: NodeJS.Timeout | undefined;
   #isPolling = false;
+  /** Changes of the device that were asked for so far. */
+  #changeCount = 0;
   #isClosed = false;
 
   constructor(node: Machine<NodeInput, NodeOutput>, world: NodeWorld, now: () => Millis = monotonicNow) {
@@ -53,13 +57,26 @@ export class Wiring {
     this.#carryOut();
   }
 
+  handleDeviceEvent(event: DeviceEvent): void {
+    const { kind } = event;
+    if (kind === 'peer-active' || kind === 'path-error') this.handle({ kind, publicKey: event.publicKey });
+    // A peer that is active may have roamed.
+    if (kind === 'peer-active' || kind === 'handshake-complete') void this.pollDevice();
+  }
+
   /** Hands the node the device's view of its peers, now and from now on at intervals. */
   async pollDevice(): Promise<void> {
     if (this.#isPolling || this.#isClosed) return;
     clearTimeout(this.#pollTimer);
     this.#isPolling = true;
     try {
-      const { peers } = await this.#world.device.publicState();
+      let asked: number;
+      let peers: DeviceState['peers'];
+      do {
+        asked = this.#changeCount;
+        ({ peers } = await this.#world.device.publicState());
+        // Seen before a change that the node has asked for since, it would contradict what the node knows.
+      } while (asked !== this.#changeCount && !this.#isClosed);
       this.handle({ kind: 'peer-states', peers });
     } catch (error) {
       if (!this.#isClosed) this.#world.onTrouble('the device cannot be asked for its state', error);
@@ -101,7 +118,10 @@ export class Wiring {
         this.#sendInTunnel(output.datagram, output.to);
         break;
       case 'configure':
-        this.#configure(output.change);
+        this.#change(device.configure(output.change), 'the device refused a change of its peers');
+        break;
+      case 'relay-routes':
+        this.#change(device.setRelayRoutes(output.changes), 'the device refused a change of its relay routes');
         break;
       case 'store-sequence':
         this.#storeSequence(output.sequence);
@@ -120,10 +140,10 @@ export class Wiring {
     });
   }
 
-  #configure(change: DeviceChange): void {
-    const { device, onTrouble } = this.#world;
-    const configuring = device.configure(change).catch((error: unknown) => {
-      if (!this.#isClosed) onTrouble('the device refused a change of its peers', error);
+  #change(change: Promise<void>, refusal: string): void {
+    this.#changeCount += 1;
+    const configuring = change.catch((error: unknown) => {
+      if (!this.#isClosed) this.#world.onTrouble(refusal, error);
     });
     this.#configuring = configuring;
     void configuring.then(() => {

@@ -31,6 +31,20 @@ export class Candidates {
     this.#heard = [{ endpoint, at: now }, ...others].slice(0, MAX_HEARD);
   }
 
+  get hasHeard(): boolean {
+    return this.#heard.length > 0;
+  }
+
+  get isEmpty(): boolean {
+    return this.#heard.length + this.#described.length === 0;
+  }
+
+  /** The links on which the node was heard in the last `time`; 0 stands for what is routed. */
+  heardOn(time: Millis, now: Millis): number[] {
+    const lately = this.#heard.filter(({ at }) => after(at, time) > now);
+    return [...new Set(lately.map(({ endpoint }) => endpoint.scopeId))];
+  }
+
   /** Takes over what the node's description says, in place of what an older one said. */
   describe(endpoints: readonly Endpoint[]): void {
     this.#described = endpoints.filter(isWorthDescribing);

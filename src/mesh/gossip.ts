@@ -39,6 +39,13 @@ export class Newest {
     this.#sequenceByNodeId.delete(nodeId);
   }
 
+  /** All that was accepted, in one text: two nodes that know the same have the same. */
+  list(): string {
+    return Array.from(this.#sequenceByNodeId, ([nodeId, sequence]) => `${nodeId} ${sequence}`)
+      .sort()
+      .join();
+  }
+
   /** All that was accepted, in pages that fit into a message. */
   summaries(): News[][] {
     const entries = Array.from(this.#sequenceByNodeId, ([nodeId, sequence]) => ({ nodeId, sequence }));

@@ -4,6 +4,7 @@ import type { Millis } from '../machine/index.ts';
 import type { Description } from './description.ts';
 import { toHex } from './hex.ts';
 import type { TokenBucket } from './rate-limit.ts';
+import type { Relation } from './relation.ts';
 import type { Tunnel } from './tunnel.ts';
 
 export const MAX_NODES = 1024;
@@ -16,8 +17,13 @@ export interface KnownNode {
   readonly foundBy: FoundBy;
   readonly tunnel: Tunnel;
   readonly bucket: TokenBucket;
+  readonly relation: Relation;
+  /** See `Eligible`. */
+  readonly order: string;
   /** What its WireGuard peer has, as far as we know. */
   endpoint: Endpoint | undefined;
+  /** The way that Babel has chosen to it; `via` may be the node itself. */
+  route: { readonly via: KnownNode; readonly metric: number } | undefined;
   traffic: { readonly lastHandshakeAt: Millis | undefined; readonly rxBytes: number; readonly txBytes: number };
 }
 
@@ -43,9 +49,8 @@ export class KnownNodes {
     return [...this.#byNodeId.values()];
   }
 
-  /** Those whose tunnel answers. */
-  live(): KnownNode[] {
-    return this.values().filter(({ tunnel }) => tunnel.state === 'up');
+  has(node: KnownNode): boolean {
+    return this.#byNodeId.get(node.description.nodeId) === node;
   }
 
   add(node: KnownNode): void {

@@ -20,7 +20,7 @@ import { NODE_ID_BYTES } from './identity.ts';
 /** The first byte of every message. */
 export const MAGIC = 0x77;
 export const MAX_MESSAGE_BYTES = 1200;
-const VERSION = 1;
+const VERSION = 2;
 
 const TYPE = {
   hello: 1,
@@ -31,6 +31,8 @@ const TYPE = {
   announce: 6,
   summary: 7,
   leave: 8,
+  digest: 9,
+  babel: 10,
 } as const;
 
 /** Where the fields lie, in bytes. */
@@ -38,13 +40,23 @@ const HEADER = { magic: 0, version: 1, type: 2, tag: 4, end: 12 } as const;
 const HELLO = { nodeId: 12, sequence: 40, knownSequence: 48, challenge: 56, echo: 64, flags: 72, end: 76 } as const;
 const REQUEST = { nodeId: 12, nonce: 40, offset: 48, end: 50, paddedEnd: MAX_MESSAGE_BYTES } as const;
 const PART = { nodeId: 12, nonce: 40, sequence: 48, total: 56, offset: 58, bytes: 60 } as const;
-const PROBE = { nonce: 12, end: 20 } as const;
+const PROBE = { nonce: 12, flags: 20, end: 21 } as const;
+const DIGEST = { digest: 12, end: 28 } as const;
+const BABEL = { packet: 12 } as const;
 const SUMMARY = { flags: 12, entries: 16 } as const;
 const NEWS = { nodeId: 0, sequence: 28, end: 36 } as const;
 
 export const MAX_PART_BYTES = MAX_MESSAGE_BYTES - PART.bytes;
 export const MAX_SUMMARY_ENTRIES = Math.floor((MAX_MESSAGE_BYTES - SUMMARY.entries) / NEWS.end);
 const PLEASE_ANSWER = 1;
+/** In the flags of a probe beside the wish, and of a reply. */
+const IS_INTERESTED = 4;
+const IS_CONFIRMED = 8;
+const IS_NEIGHBOUR = 1;
+const WISHES = ['no', 'likes', 'needs'] as const;
+
+export const DIGEST_BYTES = DIGEST.end - DIGEST.digest;
+export const MAX_BABEL_BYTES = MAX_MESSAGE_BYTES - BABEL.packet;
 
 /** That a node has a description with this sequence number. */
 export interface News {
@@ -80,10 +92,25 @@ export interface DescriptionPart extends News {
   readonly bytes: Uint8Array;
 }
 
-/** For the round-trip time, and to know that the tunnel works. */
+/** Whether one node wants another as its neighbour; `needs`: the mesh might fall apart otherwise. */
+export type Wish = (typeof WISHES)[number];
+
+/** Sent on a direct path: for the round-trip time, and to know that the path works. */
 export interface Probe {
-  readonly kind: 'probe' | 'probe-reply';
+  readonly kind: 'probe';
   readonly nonce: bigint;
+  readonly wish: Wish;
+  /** The sender wants the path for a reason of its own, not only because it is probed itself. */
+  readonly isInterested: boolean;
+  /** The sender's last probe was answered: the receiver need not find that out by itself. */
+  readonly isConfirmed: boolean;
+}
+
+export interface ProbeReply {
+  readonly kind: 'probe-reply';
+  readonly nonce: bigint;
+  /** To its sender the receiver is a neighbour. */
+  readonly isNeighbour: boolean;
 }
 
 /** A newer description was accepted and can be asked for. */
@@ -99,12 +126,34 @@ export interface Summary {
   readonly entries: readonly News[];
 }
 
+/** Of all that the sender knows: who knows something else answers with a `Summary`. */
+export interface Digest {
+  readonly kind: 'digest';
+  readonly digest: Uint8Array;
+}
+
+/** A packet of the Babel protocol (RFC 8966), between neighbours. */
+export interface BabelMessage {
+  readonly kind: 'babel';
+  readonly packet: Uint8Array;
+}
+
 /** The sender shuts down. */
 export interface Leave {
   readonly kind: 'leave';
 }
 
-export type Message = Hello | DescriptionRequest | DescriptionPart | Probe | Announce | Summary | Leave;
+export type Message =
+  | Hello
+  | DescriptionRequest
+  | DescriptionPart
+  | Probe
+  | ProbeReply
+  | Announce
+  | Summary
+  | Digest
+  | BabelMessage
+  | Leave;
 export type MessageDrop = 'message-malformed' | 'message-unknown-version' | 'message-unknown-type' | 'foreign-mesh';
 
 /** Eight bytes that tell meshes apart early. It is no secret and proves nothing. */
@@ -132,8 +181,12 @@ export function writeMessage(message: Message, tag: Uint8Array): Uint8Array {
       writePart(message, bytes, view);
       break;
     case 'probe':
+      view.setBigUint64(PROBE.nonce, message.nonce);
+      bytes[PROBE.flags] = probeFlags(message);
+      break;
     case 'probe-reply':
       view.setBigUint64(PROBE.nonce, message.nonce);
+      bytes[PROBE.flags] = message.isNeighbour ? IS_NEIGHBOUR : 0;
       break;
     case 'announce':
       writeNews(message, bytes, view, HEADER.end);
@@ -141,6 +194,12 @@ export function writeMessage(message: Message, tag: Uint8Array): Uint8Array {
     case 'summary':
       bytes[SUMMARY.flags] = message.pleaseAnswer ? PLEASE_ANSWER : 0;
       message.entries.forEach((entry, i) => writeNews(entry, bytes, view, SUMMARY.entries + i * NEWS.end));
+      break;
+    case 'digest':
+      bytes.set(message.digest, DIGEST.digest);
+      break;
+    case 'babel':
+      bytes.set(message.packet, BABEL.packet);
       break;
     case 'leave':
   }
@@ -161,13 +220,21 @@ export function readMessage(datagram: Uint8Array, tag: Uint8Array): Message | Me
     case TYPE['description-part']:
       return readPart(view) ?? 'message-malformed';
     case TYPE.probe:
-      return readProbe(view, 'probe') ?? 'message-malformed';
+      return readProbe(view) ?? 'message-malformed';
     case TYPE['probe-reply']:
-      return readProbe(view, 'probe-reply') ?? 'message-malformed';
+      return readProbeReply(view) ?? 'message-malformed';
     case TYPE.announce:
       return readAnnounce(view) ?? 'message-malformed';
     case TYPE.summary:
       return readSummary(view) ?? 'message-malformed';
+    case TYPE.digest:
+      return datagram.length < DIGEST.end
+        ? 'message-malformed'
+        : { kind: 'digest', digest: datagram.subarray(DIGEST.digest, DIGEST.end) };
+    case TYPE.babel:
+      return datagram.length <= BABEL.packet || datagram.length > MAX_MESSAGE_BYTES
+        ? 'message-malformed'
+        : { kind: 'babel', packet: datagram.subarray(BABEL.packet) };
     case TYPE.leave:
       return { kind: 'leave' };
     default:
@@ -190,6 +257,10 @@ function lengthOf(message: Message): number {
       return HEADER.end + NEWS.end;
     case 'summary':
       return SUMMARY.entries + message.entries.length * NEWS.end;
+    case 'digest':
+      return DIGEST.end;
+    case 'babel':
+      return BABEL.packet + message.packet.length;
     case 'leave':
       return HEADER.end;
   }
@@ -250,8 +321,24 @@ function readPart(view: DataView): DescriptionPart | undefined {
   return { kind: 'description-part', nodeId: readNodeId(view, PART.nodeId), nonce, sequence, total, offset, bytes };
 }
 
-function readProbe(view: DataView, kind: Probe['kind']): Probe | undefined {
-  return view.byteLength < PROBE.end ? undefined : { kind, nonce: view.getBigUint64(PROBE.nonce) };
+function probeFlags({ wish, isInterested, isConfirmed }: Probe): number {
+  return WISHES.indexOf(wish) | (isInterested ? IS_INTERESTED : 0) | (isConfirmed ? IS_CONFIRMED : 0);
+}
+
+function readProbe(view: DataView): Probe | undefined {
+  if (view.byteLength < PROBE.end) return undefined;
+  const flags = view.getUint8(PROBE.flags);
+  const wish = WISHES.at(flags & 3);
+  if (wish === undefined) return undefined;
+  const isInterested = (flags & IS_INTERESTED) !== 0;
+  const isConfirmed = (flags & IS_CONFIRMED) !== 0;
+  return { kind: 'probe', nonce: view.getBigUint64(PROBE.nonce), wish, isInterested, isConfirmed };
+}
+
+function readProbeReply(view: DataView): ProbeReply | undefined {
+  if (view.byteLength < PROBE.end) return undefined;
+  const isNeighbour = (view.getUint8(PROBE.flags) & IS_NEIGHBOUR) !== 0;
+  return { kind: 'probe-reply', nonce: view.getBigUint64(PROBE.nonce), isNeighbour };
 }
 
 function readAnnounce(view: DataView): Announce | undefined {

@@ -1,53 +1,31 @@
 /**
- * A small world in virtual time for `MeshNode`s: links with latency, a routed network, and a model of WireGuard that
- * completes a handshake when both sides have each other's key and the initiator's endpoint leads to the responder. It
- * keeps what the nodes depend on: one initiation in five seconds, sessions that a restarted host has forgotten, a new
- * handshake when nothing came back for fifteen seconds, allowed IPs, roaming.
+ * A small world in virtual time for `MeshNode`s: links with latency, a routed network, and a device for each node that
+ * reports as the daemon's does. It counts what every host sends, and can watch the relay tables for loops.
  */
 import type { IdentityPrimitives } from '../crypto/primitives.ts';
 import {
-  addressesEqual,
   addressFromBytes,
   endpointOf,
+  formatAddress,
   isLinkLocal,
   type Endpoint,
   type IpAddress,
 } from '../inet/index.ts';
 import { after, millis, seconds, type Millis } from '../machine/index.ts';
-import type { DeviceChange, PeerChange, PeerState } from '../wireguard/configuration.ts';
-import { toHex } from './hex.ts';
+import type { DeviceChange, PeerChange } from '../wireguard/configuration.ts';
+import { DeviceForTesting, lengthOfMessage, type WireGuardMessage } from './device-for-testing.ts';
 import type { NodeEvent, NodeInput, NodeOptions, NodeOutput } from './node-interface.ts';
 import { MeshNode } from './node.ts';
 
 export const PORT = 51820;
 const UNIX_ORIGIN = 1_800_000_000_000;
-const REKEY_TIMEOUT = seconds(5);
-const GIVE_UP_AFTER = seconds(90);
-const NEW_HANDSHAKE_AFTER = seconds(15);
 const MAX_STEPS = 2_000_000;
+/** As the daemon asks its device. */
+const POLL_INTERVAL = seconds(15);
+const IP_UDP_HEADERS = 48;
 
 /** What one datagram on the wire is. */
-type Wire =
-  | { readonly kind: 'mesh'; readonly datagram: Uint8Array }
-  | { readonly kind: 'initiation' | 'response'; readonly key: string; readonly to: string; readonly session: number }
-  | { readonly kind: 'transport'; readonly session: number; readonly from: IpAddress; readonly datagram: Uint8Array };
-
-interface Peer {
-  readonly key: Uint8Array;
-  allowedIp: IpAddress;
-  endpoint: Endpoint | undefined;
-  /** The newest first, as many as WireGuard keeps. */
-  sessions: number[];
-  /** As responder: not used for sending before something has come in it. */
-  nextSession: number | undefined;
-  queue: Uint8Array[];
-  initiatedAt: Millis;
-  queuedAt: Millis;
-  unansweredSince: Millis | undefined;
-  lastHandshakeAt: Millis | undefined;
-  rxBytes: number;
-  txBytes: number;
-}
+type Wire = { readonly kind: 'mesh'; readonly datagram: Uint8Array } | WireGuardMessage;
 
 interface Host {
   readonly name: string;
@@ -60,8 +38,9 @@ interface Host {
 /** What a SIGKILL takes away. */
 interface Running {
   readonly node: MeshNode;
-  readonly key: string;
-  readonly peers: Map<string, Peer>;
+  readonly device: DeviceForTesting;
+  /** When the node wants to be called next, as it said last. */
+  dueAt: Millis;
 }
 
 export interface HostOptions extends Partial<NodeOptions> {
@@ -78,16 +57,29 @@ export class NetworkForTesting {
   /** Every mesh datagram outside tunnels, by whom it was sent. */
   readonly sent: { readonly host: string; readonly to: Endpoint | undefined; readonly datagram: Uint8Array }[] = [];
   latency = millis(5);
+  /** What applications were sent, by whom it was received. */
+  readonly delivered: { readonly host: string; readonly at: Millis; readonly datagram: Uint8Array }[] = [];
+  /** Of IP packets with WireGuard's messages and the mesh's own. */
+  readonly sentBytes = new Map<string, number>();
+  /** How often the clock has woken a node. */
+  readonly wakeUps = new Map<string, number>();
+  readonly deviceDrops: string[] = [];
+  /** Called after each change of a relay table. */
+  onRelayRoutes: () => void = () => {};
   /** Return true to lose what would go from host to host. */
   isLost: (from: string, to: string) => boolean = () => false;
   now = millis(0);
   readonly #primitives: IdentityPrimitives;
   readonly #hosts = new Map<string, Host>();
+  readonly #hostsByAddress = new Map<string, Host>();
   #calendar: { at: Millis; run: () => void }[] = [];
   #sessionCount = 0;
 
   constructor(primitives: IdentityPrimitives) {
-    this.#primitives = primitives;
+    let state = 1;
+    // Chance that is the same in each run: a linear congruential generator (Numerical Recipes).
+    const randomByte = () => (state = (Math.imul(state, 1664525) + 1013904223) >>> 0) >>> 24;
+    this.#primitives = { ...primitives, randomBytes: (length) => Uint8Array.from({ length }, randomByte) };
   }
 
   readonly unixTime = (): Millis => millis(UNIX_ORIGIN + this.now);
@@ -105,27 +97,50 @@ export class NetworkForTesting {
       storedSequence: this.storedSequences.get(name) ?? 0,
       trust: { mode: 'open' },
       bootstrap: [],
+      mayRelay: true,
       primitives: this.#primitives,
       unixTime: this.unixTime,
       ...nodeOptions,
       wireGuardPublicKey,
     });
-    const running = { node, key: toHex(wireGuardPublicKey), peers: new Map<string, Peer>() };
-    const host: Host = { name, links, addresses, linkLocal, running };
+    const host: Host = { name, links, addresses, linkLocal, running: undefined };
+    const running = { node, device: this.#newDevice(host, node, wireGuardPublicKey), dueAt: millis(Infinity) };
+    host.running = running;
     this.#hosts.set(name, host);
+    for (const address of [linkLocal, ...addresses]) this.#hostsByAddress.set(formatAddress(address), host);
     this.handle(name, { kind: 'own-endpoints', endpoints: addresses.map((address) => endpointOf(address, PORT)) });
     this.handle(name, { kind: 'links', links: links.map((index) => ({ index, name: `eth${index}` })) });
-    this.#reportPeers(host, running);
+    this.#pollDevice(host, running);
     return node;
   }
 
   /** As SIGKILL: nobody is told, nothing is kept but what was stored. */
   kill(name: string): void {
-    this.#host(name).running = undefined;
+    const host = this.#host(name);
+    this.#running(host).device.isOff = true;
+    host.running = undefined;
   }
 
   node(name: string): MeshNode {
     return this.#running(this.#host(name)).node;
+  }
+
+  isRunning(name: string): boolean {
+    return this.#hosts.get(name)?.running !== undefined;
+  }
+
+  device(name: string): DeviceForTesting {
+    return this.#running(this.#host(name)).device;
+  }
+
+  /** Sends a packet of an application. */
+  sendData(from: string, to: string, datagram = new Uint8Array(100)): void {
+    this.device(from).send({ kind: 'host', datagram }, this.node(to).address);
+  }
+
+  /** The host that has this WireGuard key. */
+  hostWithKey(key: string): string | undefined {
+    return [...this.#hosts.values()].find(({ running }) => running?.device.key === key)?.name;
   }
 
   handle(name: string, input: NodeInput): void {
@@ -146,8 +161,8 @@ export class NetworkForTesting {
   runFor(length: Millis): void {
     const end = after(this.now, length);
     for (let step = 0; step < MAX_STEPS; step++) {
-      const timeouts = [...this.#hosts.values()].map((host) => host.running?.node.nextTimeout() ?? Infinity);
-      const next = Math.min(this.#calendar[0]?.at ?? Infinity, ...timeouts);
+      let next: number = this.#calendar[0]?.at ?? Infinity;
+      for (const { running } of this.#hosts.values()) next = Math.min(next, running?.dueAt ?? Infinity);
       if (next > end) {
         this.now = end;
         return;
@@ -175,41 +190,49 @@ export class NetworkForTesting {
   #runDue(): void {
     while (this.#calendar.length > 0 && this.#calendar[0].at <= this.now) this.#calendar.shift()?.run();
     for (const host of this.#hosts.values()) {
-      const due = host.running?.node.nextTimeout();
-      if (due === undefined || due > this.now) continue;
-      host.running?.node.handleTimeout(this.now);
+      const { running } = host;
+      if (running === undefined || running.dueAt > this.now) continue;
+      this.wakeUps.set(host.name, (this.wakeUps.get(host.name) ?? 0) + 1);
+      running.node.handleTimeout(this.now);
       this.#drain(host);
     }
   }
 
   #schedule(delay: Millis, run: () => void): void {
     const at = after(this.now, delay);
-    const index = this.#calendar.findIndex((entry) => entry.at > at);
-    this.#calendar.splice(index < 0 ? this.#calendar.length : index, 0, { at, run });
+    this.#calendar.splice(this.#calendar.findLastIndex((entry) => entry.at <= at) + 1, 0, { at, run });
   }
 
   #drain(host: Host): void {
-    const { node } = this.#running(host);
-    for (let output = node.poll(); output !== undefined; output = node.poll()) this.#carryOut(host, output);
+    const running = this.#running(host);
+    const { node } = running;
+    for (let output = node.poll(); output !== undefined; output = node.poll()) {
+      this.#carryOut(host, running.device, output);
+    }
+    running.dueAt = node.nextTimeout() ?? millis(Infinity);
   }
 
-  #carryOut(host: Host, output: NodeOutput): void {
+  #carryOut(host: Host, device: DeviceForTesting, output: NodeOutput): void {
     switch (output.kind) {
       case 'send':
         this.sent.push({ host: host.name, to: output.to, datagram: output.datagram });
         return this.#transmit(host, { kind: 'mesh', datagram: output.datagram }, output.to);
       case 'beacon':
         this.sent.push({ host: host.name, to: undefined, datagram: output.datagram });
+        this.#count(host, output.datagram.length);
         for (const other of this.#hosts.values()) {
           if (other === host || !other.links.includes(output.link)) continue;
           this.#deliver(host, other, { kind: 'mesh', datagram: output.datagram }, output.link);
         }
         return;
       case 'tunnel-send':
-        return this.#sendThroughTunnel(host, output.datagram, output.to);
+        return device.send({ kind: 'mesh', datagram: output.datagram }, output.to);
       case 'configure':
         this.changes.push({ host: host.name, change: output.change });
-        return this.#configure(this.#running(host), output.change);
+        return device.configure(output.change);
+      case 'relay-routes':
+        device.setRelayRoutes(output.changes);
+        return this.onRelayRoutes();
       case 'store-sequence':
         this.storedSequences.set(host.name, output.sequence);
         return;
@@ -218,15 +241,18 @@ export class NetworkForTesting {
     }
   }
 
+  #count(host: Host, payloadBytes: number): void {
+    this.sentBytes.set(host.name, (this.sentBytes.get(host.name) ?? 0) + payloadBytes + IP_UDP_HEADERS);
+  }
+
   #transmit(from: Host, wire: Wire, to: Endpoint): void {
-    if (to.port !== PORT) return;
-    for (const host of this.#hosts.values()) {
-      if (isLinkLocal(to.address)) {
-        const isOnLink = host.links.includes(to.scopeId) && from.links.includes(to.scopeId);
-        if (isOnLink && addressesEqual(host.linkLocal, to.address)) this.#deliver(from, host, wire, to.scopeId);
-      } else if (from.addresses.length > 0 && host.addresses.some((address) => addressesEqual(address, to.address))) {
-        this.#deliver(from, host, wire, 0);
-      }
+    this.#count(from, wire.kind === 'mesh' ? wire.datagram.length : lengthOfMessage(wire));
+    const host = this.#hostsByAddress.get(formatAddress(to.address));
+    if (to.port !== PORT || host === undefined) return;
+    if (!isLinkLocal(to.address)) {
+      if (from.addresses.length > 0) this.#deliver(from, host, wire, 0);
+    } else if (host.links.includes(to.scopeId) && from.links.includes(to.scopeId)) {
+      this.#deliver(from, host, wire, to.scopeId);
     }
   }
 
@@ -237,104 +263,45 @@ export class NetworkForTesting {
       const host = this.#host(to.name);
       if (host.running === undefined) return;
       if (wire.kind === 'mesh') this.handle(host.name, { kind: 'datagram', datagram: wire.datagram, from: source });
-      else this.#receive(host, host.running, wire, source);
+      else host.running.device.receive(wire, source);
     });
   }
 
-  // WireGuard
-
-  #configure({ peers }: Running, change: DeviceChange): void {
-    for (const { publicKey, remove, updateOnly, endpoint, allowedIps } of change.peers ?? []) {
-      const key = toHex(publicKey);
-      if (remove === true) {
-        peers.delete(key);
-        continue;
-      }
-      const peer = peers.get(key);
-      if (peer !== undefined) {
-        peer.endpoint = endpoint ?? peer.endpoint;
-        peer.allowedIp = allowedIps?.[0].prefix.address ?? peer.allowedIp;
-      } else if (updateOnly !== true && allowedIps !== undefined) {
-        peers.set(key, newPeer(publicKey, allowedIps[0].prefix.address, endpoint));
-      }
-    }
-  }
-
-  #sendThroughTunnel(host: Host, datagram: Uint8Array, to: IpAddress): void {
-    const running = this.#running(host);
-    const peer = [...running.peers.values()].find(({ allowedIp }) => addressesEqual(allowedIp, to));
-    if (peer === undefined) return;
-    const isDeaf = peer.unansweredSince !== undefined && after(peer.unansweredSince, NEW_HANDSHAKE_AFTER) <= this.now;
-    if (peer.sessions.length === 0 || isDeaf) {
-      peer.queuedAt = this.now;
-      this.#initiate(host, running, peer);
-    }
-    if (peer.sessions.length === 0) peer.queue.push(datagram);
-    else this.#sendTransport(host, peer, datagram, running.node.address);
-  }
-
-  #initiate(host: Host, running: Running, peer: Peer): void {
-    if (after(peer.initiatedAt, REKEY_TIMEOUT) > this.now || peer.endpoint === undefined) return;
-    if (running !== host.running || running.peers.get(toHex(peer.key)) !== peer) return;
-    peer.initiatedAt = this.now;
-    const session = ++this.#sessionCount;
-    this.#transmit(host, { kind: 'initiation', key: running.key, to: toHex(peer.key), session }, peer.endpoint);
-    this.#schedule(REKEY_TIMEOUT, () => {
-      const isWaiting = peer.queue.length > 0 || peer.unansweredSince !== undefined;
-      if (isWaiting && after(peer.queuedAt, GIVE_UP_AFTER) > this.now) this.#initiate(host, running, peer);
-    });
-  }
-
-  #sendTransport(host: Host, peer: Peer, datagram: Uint8Array, from: IpAddress): void {
-    if (datagram.length > 0) peer.unansweredSince ??= this.now;
-    peer.txBytes += datagram.length;
-    if (peer.endpoint === undefined) return;
-    this.#transmit(host, { kind: 'transport', session: peer.sessions[0], from, datagram }, peer.endpoint);
-  }
-
-  #receive(host: Host, running: Running, wire: Exclude<Wire, { kind: 'mesh' }>, source: Endpoint): void {
-    if (wire.kind === 'transport') return this.#receiveTransport(host, running, wire, source);
-    const peer = running.peers.get(wire.key);
-    if (peer === undefined || wire.to !== running.key) return;
-    peer.endpoint = source;
-    if (wire.kind === 'initiation') {
-      peer.nextSession = wire.session;
-      return this.#transmit(host, { kind: 'response', key: running.key, to: wire.key, session: wire.session }, source);
-    }
-    // The initiator's first message, a keepalive if need be, is what confirms the session.
-    if (peer.queue.length === 0) peer.queue.push(new Uint8Array(0));
-    this.#beginSession(host, running, peer, wire.session);
-  }
-
-  #receiveTransport(host: Host, running: Running, wire: Wire & { kind: 'transport' }, source: Endpoint): void {
-    const { session, datagram, from } = wire;
-    const peers = [...running.peers.values()];
-    const peer = peers.find(({ sessions, nextSession }) => nextSession === session || sessions.includes(session));
-    if (peer === undefined) return;
-    peer.endpoint = source;
-    peer.unansweredSince = undefined;
-    peer.rxBytes += datagram.length;
-    if (peer.nextSession === session) this.#beginSession(host, running, peer, session);
-    if (datagram.length === 0 || !addressesEqual(from, peer.allowedIp)) return;
-    this.handle(host.name, { kind: 'tunnel-datagram', datagram, from });
-  }
-
-  #beginSession(host: Host, running: Running, peer: Peer, session: number): void {
-    // Both may have begun at once: the other's session is kept for receiving.
-    const others = [peer.nextSession ?? session, ...peer.sessions].filter((other) => other !== session);
-    peer.sessions = [session, ...others].slice(0, 3);
-    peer.nextSession = undefined;
-    peer.unansweredSince = undefined;
-    peer.lastHandshakeAt = this.unixTime();
-    for (const datagram of peer.queue.splice(0)) this.#sendTransport(host, peer, datagram, running.node.address);
-  }
-
-  /** Once a second, for as long as this life of the host lasts. */
-  #reportPeers(host: Host, running: Running): void {
+  /** Now, and at intervals for as long as this life of the host lasts. */
+  #pollDevice(host: Host, running: Running): void {
     if (this.#hosts.get(host.name)?.running !== running) return;
-    const peers = Array.from(running.peers.values(), peerState);
-    this.handle(host.name, { kind: 'peer-states', peers });
-    this.#schedule(seconds(1), () => this.#reportPeers(host, running));
+    this.#reportPeers(host);
+    this.#schedule(POLL_INTERVAL, () => this.#pollDevice(host, running));
+  }
+
+  #reportPeers({ name }: Host): void {
+    this.handle(name, { kind: 'peer-states', peers: this.device(name).states() });
+  }
+
+  #newDevice(host: Host, node: MeshNode, publicKey: Uint8Array): DeviceForTesting {
+    const { name } = host;
+    const soon = (run: () => void) =>
+      this.#schedule(millis(0), () => {
+        if (this.#hosts.get(name)?.running?.node === node) run();
+      });
+    return new DeviceForTesting(publicKey, node.address, {
+      now: () => this.now,
+      unixTime: this.unixTime,
+      schedule: (delay, run) => this.#schedule(delay, run),
+      newSession: () => ++this.#sessionCount,
+      send: (message, to) => this.#transmit(host, message, to),
+      deliver: ({ kind, datagram }, from) => {
+        if (kind === 'host') this.delivered.push({ host: name, at: this.now, datagram });
+        else this.handle(name, { kind: 'tunnel-datagram', datagram, from });
+      },
+      onHandshake: () => soon(() => this.#reportPeers(host)),
+      onActive: (key) =>
+        soon(() => {
+          this.handle(name, { kind: 'peer-active', publicKey: key });
+          this.#reportPeers(host);
+        }),
+      onDrop: (reason) => void this.deviceDrops.push(`${name} ${reason}`),
+    });
   }
 
   #host(name: string): Host {
@@ -347,26 +314,4 @@ export class NetworkForTesting {
     if (host.running === undefined) throw new RangeError(`${host.name} is not running`);
     return host.running;
   }
-}
-
-function newPeer(key: Uint8Array, allowedIp: IpAddress, endpoint: Endpoint | undefined): Peer {
-  const never = millis(-Infinity);
-  return {
-    ...{
-      key,
-      allowedIp,
-      endpoint,
-      sessions: [],
-      nextSession: undefined,
-      queue: [],
-      initiatedAt: never,
-      queuedAt: never,
-    },
-    ...{ unansweredSince: undefined, lastHandshakeAt: undefined, rxBytes: 0, txBytes: 0 },
-  };
-}
-
-function peerState({ key, endpoint, lastHandshakeAt, rxBytes, txBytes }: Peer): PeerState {
-  const unused = { presharedKey: undefined, persistentKeepalive: 0, allowedIps: [] };
-  return { publicKey: key, endpoint, lastHandshakeAt, rxBytes, txBytes, ...unused };
 }

@@ -17,6 +17,8 @@ export interface NodeOptions {
   readonly storedSequence: number;
   readonly trust: TrustPolicy;
   readonly bootstrap: readonly Endpoint[];
+  /** Whether this node forwards what others send to others. It cannot read it. */
+  readonly mayRelay: boolean;
   readonly primitives: IdentityPrimitives;
   /** For descriptions, whose times others read; everything else goes by `now`. */
   readonly unixTime: () => Millis;
@@ -35,6 +37,10 @@ export type NodeInput =
   | { readonly kind: 'bootstrap'; readonly endpoints: readonly Endpoint[] }
   /** What the device says of its peers, about once a second. */
   | { readonly kind: 'peer-states'; readonly peers: readonly PeerState[] }
+  /** Traffic goes to this peer: reported about once a second while it does. */
+  | { readonly kind: 'peer-active'; readonly publicKey: Uint8Array }
+  /** The kernel has refused to send to the endpoint of this peer. */
+  | { readonly kind: 'path-error'; readonly publicKey: Uint8Array }
   /** Shut down. Nothing comes out after what this input brings out. */
   | { readonly kind: 'leave' };
 
@@ -45,9 +51,17 @@ export type NodeOutput =
   | { readonly kind: 'tunnel-send'; readonly datagram: Uint8Array; readonly to: IpAddress }
   /** Peers to add, change and remove. */
   | { readonly kind: 'configure'; readonly change: DeviceChange }
+  /** To whom relayed messages for an address go next. */
+  | { readonly kind: 'relay-routes'; readonly changes: readonly RelayRouteChange[] }
   /** Comes before the first datagram that uses the sequence number; it should be on disk by then. */
   | { readonly kind: 'store-sequence'; readonly sequence: number }
   | { readonly kind: 'event'; readonly event: NodeEvent };
+
+export interface RelayRouteChange {
+  readonly destination: IpAddress;
+  /** The WireGuard key of the next hop; `undefined` takes the route away. */
+  readonly via: Uint8Array | undefined;
+}
 
 /** What an administrator may want to read about a node. */
 export interface NodeEvent {
@@ -58,6 +72,8 @@ export interface NodeEvent {
     | 'tunnel-up'
     | 'lost'
     | 'left'
+    /** Traffic takes another way; `reason` says which. */
+    | 'rerouted'
     /** It has a new WireGuard key, host name or endpoints. */
     | 'updated'
     | 'expired'
@@ -85,6 +101,13 @@ export interface NodeStatus {
   readonly drops: Readonly<Record<string, number>>;
 }
 
+/** The way that traffic takes to another node. */
+export type Path =
+  | { readonly kind: 'direct' }
+  /** `via`: the next hop's host name. */
+  | { readonly kind: 'relayed'; readonly via: string; readonly viaNodeId: string; readonly metric: number }
+  | { readonly kind: 'none' };
+
 /** One other node, as this one sees it. */
 export interface NodeView {
   readonly nodeId: string;
@@ -98,6 +121,9 @@ export interface NodeView {
   readonly candidates: readonly Endpoint[];
   readonly foundBy: FoundBy;
   readonly state: TunnelState;
+  /** Whether we keep a direct path to it and speak Babel with it. */
+  readonly isNeighbour: boolean;
+  readonly path: Path;
   /** Unix time. */
   readonly lastHandshakeAt: Millis | undefined;
   readonly rxBytes: number;

@@ -3,7 +3,7 @@ import type { Endpoint } from '../inet/index.ts';
 import type { PeerChange } from '../wireguard/configuration.ts';
 import type { KnownNode } from './known-nodes.ts';
 import { writeMessage, type Message } from './messages.ts';
-import type { NodeEvent, NodeOutput } from './node-interface.ts';
+import type { NodeEvent, NodeOutput, RelayRouteChange } from './node-interface.ts';
 
 export class Outbox {
   readonly #tag: Uint8Array;
@@ -37,6 +37,10 @@ export class Outbox {
 
   configure(...peers: PeerChange[]): void {
     this.#output.push({ kind: 'configure', change: { peers } });
+  }
+
+  relayRoutes(changes: readonly RelayRouteChange[]): void {
+    this.#output.push({ kind: 'relay-routes', changes });
   }
 
   storeSequence(sequence: number): void {

@@ -9,7 +9,13 @@ import { OwnDescription } from './own-description.ts';
 const HOUR = 3_600_000;
 const NOW = millis(1_800_000_000_000);
 const identity = identityFromSeed(new Uint8Array(32).fill(1), identityPrimitives);
-const self = { identity, meshName: 'test', hostName: 'h', wireGuardPublicKey: new Uint8Array(32).fill(2) };
+const self = {
+  identity,
+  meshName: 'test',
+  hostName: 'h',
+  wireGuardPublicKey: new Uint8Array(32).fill(2),
+  capabilities: [],
+};
 
 function own(storedSequence: number, unixNow: Millis = NOW): OwnDescription {
   return new OwnDescription(self, identityPrimitives, storedSequence, unixNow);

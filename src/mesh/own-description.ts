@@ -11,6 +11,7 @@ export interface Self {
   readonly meshName: string;
   readonly hostName: string;
   readonly wireGuardPublicKey: Uint8Array;
+  readonly capabilities: readonly string[];
 }
 
 export class OwnDescription {
@@ -46,7 +47,7 @@ export class OwnDescription {
         expiresAt: after(issuedAt, DESCRIPTION_LIFE),
         endpoints: this.#endpoints.map((endpoint) => ({ endpoint, kind: 'interface' })),
         networks: [],
-        capabilities: [],
+        capabilities: this.#self.capabilities,
       },
       this.#self.identity,
       this.#primitives,

@@ -10,6 +10,7 @@ import { KnownNodes, type FoundBy, type KnownNode } from './known-nodes.ts';
 import type { NodeEvent } from './node-interface.ts';
 import type { Outbox } from './outbox.ts';
 import { TokenBucket } from './rate-limit.ts';
+import { NO_RELATION } from './relation.ts';
 import { judge, type TrustPolicy } from './trust.ts';
 import { Tunnel } from './tunnel.ts';
 
@@ -25,32 +26,36 @@ export interface Origin {
   readonly neighbour?: string;
 }
 
+export interface RosterContext {
+  readonly trust: TrustPolicy;
+  readonly own: () => Description;
+  readonly nonce: () => bigint;
+  readonly outbox: Outbox;
+  /** Where another node stands in the random order that it and we have in common. */
+  readonly orderOf: (nodeId: string) => string;
+  readonly onRemoved: (node: KnownNode) => void;
+}
+
 export class Roster {
   readonly nodes = new KnownNodes();
   readonly newest = new Newest();
-  readonly #trust: TrustPolicy;
-  readonly #own: () => Description;
-  readonly #nonce: () => bigint;
-  readonly #outbox: Outbox;
+  readonly #context: RosterContext;
 
-  constructor(trust: TrustPolicy, own: () => Description, nonce: () => bigint, outbox: Outbox) {
-    this.#trust = trust;
-    this.#own = own;
-    this.#nonce = nonce;
-    this.#outbox = outbox;
+  constructor(context: RosterContext) {
+    this.#context = context;
   }
 
   /** @returns the node, if it is welcome and the description is news */
   admit(description: Description, origin: Origin, now: Millis): KnownNode | undefined {
-    if (!this.newest.isNews(description)) return this.#outbox.drop('description-stale') as undefined;
-    const verdict = judge(this.#trust, description);
+    if (!this.newest.isNews(description)) return this.#context.outbox.drop('description-stale') as undefined;
+    const verdict = judge(this.#context.trust, description);
     if (!verdict.trusted) return this.#refuse('refused', description, origin, verdict.reason);
     const contradiction = this.#contradictionOf(description);
     if (contradiction !== undefined) return this.#refuse('identity-contradiction', description, origin, contradiction);
     const inTheWay = this.nodes.inTheWayOf(description);
-    if (inTheWay === 'table-full') return this.#outbox.drop(inTheWay) as undefined;
+    if (inTheWay === 'table-full') return this.#context.outbox.drop(inTheWay) as undefined;
     if (typeof inTheWay === 'object') {
-      this.#outbox.drop('node-evicted');
+      this.#context.outbox.drop('node-evicted');
       this.remove(inTheWay);
     }
     this.newest.accept(description);
@@ -58,25 +63,26 @@ export class Roster {
     const node = known === undefined ? this.#add(description, origin.foundBy) : this.#update(known, description, now);
     node.tunnel.candidates.describe(description.endpoints.map(({ endpoint }) => endpoint));
     node.tunnel.start(now);
-    if (origin.endpoint !== undefined) node.tunnel.handleHeard(origin.endpoint, now);
+    if (origin.endpoint !== undefined) node.tunnel.handleHeard(origin.endpoint, false, now);
     return node;
   }
 
   remove(node: KnownNode): void {
     this.nodes.delete(node);
     this.newest.forget(node.description.nodeId);
-    this.#outbox.configure({ publicKey: node.description.wireGuardPublicKey, remove: true });
+    this.#context.onRemoved(node);
+    this.#context.outbox.configure({ publicKey: node.description.wireGuardPublicKey, remove: true });
   }
 
   /** Remembered, so that the same description is neither fetched nor reported again. */
   #refuse(kind: NodeEvent['kind'], description: Description, origin: Origin, reason: string): undefined {
     if (this.newest.refuse(description)) {
-      this.#outbox.event(kind, { description, endpoint: origin.endpoint, foundBy: origin.foundBy }, reason);
+      this.#context.outbox.event(kind, { description, endpoint: origin.endpoint, foundBy: origin.foundBy }, reason);
     }
   }
 
   #contradictionOf(description: Description): string | undefined {
-    const own = this.#own();
+    const own = this.#context.own();
     if (keysEqual(description, own)) return 'it claims our WireGuard key';
     if (addressesEqual(description.address, own.address)) return 'it has our address';
     switch (this.nodes.inTheWayOf(description)) {
@@ -90,13 +96,17 @@ export class Roster {
   }
 
   #add(description: Description, foundBy: FoundBy): KnownNode {
-    const tunnel = new Tunnel(new Candidates(), this.#nonce);
+    const tunnel = new Tunnel(new Candidates(), this.#context.nonce);
     const bucket = new TokenBucket(NEIGHBOUR_RATE);
-    const node: KnownNode = { description, foundBy, tunnel, bucket, endpoint: undefined, traffic: NO_TRAFFIC };
+    const order = this.#context.orderOf(description.nodeId);
+    const node: KnownNode = {
+      ...{ description, foundBy, order, tunnel, bucket, relation: { ...NO_RELATION } },
+      ...{ endpoint: undefined, route: undefined, traffic: NO_TRAFFIC },
+    };
     this.nodes.add(node);
-    this.#outbox.event('found', node);
-    this.#outbox.event('trusted', node);
-    this.#outbox.configure(newPeer(description));
+    this.#context.outbox.event('found', node);
+    this.#context.outbox.event('trusted', node);
+    this.#context.outbox.configure(newPeer(description));
     return node;
   }
 
@@ -105,12 +115,12 @@ export class Roster {
     this.nodes.describe(node, description);
     const isRekeyed = !keysEqual(before, description);
     if (isRekeyed) {
-      this.#outbox.configure({ publicKey: before.wireGuardPublicKey, remove: true }, newPeer(description));
+      this.#context.outbox.configure({ publicKey: before.wireGuardPublicKey, remove: true }, newPeer(description));
       node.endpoint = undefined;
       node.traffic = NO_TRAFFIC;
       node.tunnel.restart(now);
     }
-    if (isRekeyed || looksDifferent(before, description)) this.#outbox.event('updated', node);
+    if (isRekeyed || looksDifferent(before, description)) this.#context.outbox.event('updated', node);
     return node;
   }
 }

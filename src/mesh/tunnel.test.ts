@@ -23,7 +23,7 @@ class Bench {
     const candidates = new Candidates();
     candidates.describe(described);
     this.tunnel = new Tunnel(candidates, () => ++this.nonce);
-    this.tunnel.start(this.now);
+    this.tunnel.want(true, this.now);
   }
 
   /** What comes out until `until`, with the time of each. */
@@ -60,7 +60,7 @@ class Bench {
 }
 
 describe('a tunnel whose node answers nowhere', () => {
-  it('asks all candidates, then gives each a handshake, then rests longer and longer, up to a minute', () => {
+  it('asks all candidates, then gives each a handshake, then rests longer and longer, up to ten minutes', () => {
     const bench = new Bench(A, B);
     const seen = bench.run(millis(18_999));
     // While a candidate has its turn it is probed again each second: what the first probe found may not be all.
@@ -76,13 +76,14 @@ describe('a tunnel whose node answers nowhere', () => {
         '7000 endpoint 192.0.2.2:2',
         '7000 hello 192.0.2.2:2',
         '7000 probe',
+        '13000 failed',
         '18000 hello 192.0.2.1:1',
         '18000 hello 192.0.2.2:2',
       ],
     );
     const rounds = bench.run(seconds(3600)).filter((line) => line.endsWith('hello 192.0.2.1:1'));
     const last = rounds.slice(-5).map((line) => Number.parseInt(line));
-    assert.equal(last[4] - last[2], 73_000);
+    assert.equal(last[4] - last[2], 613_000);
     assert.equal(bench.tunnel.state, 'trying');
   });
 
@@ -90,7 +91,7 @@ describe('a tunnel whose node answers nowhere', () => {
     const bench = new Bench();
     assert.deepEqual(bench.run(seconds(600)), []);
     assert.equal(bench.tunnel.state, 'found');
-    bench.tunnel.handleHeard(A, bench.now);
+    bench.tunnel.handleHeard(A, false, bench.now);
     assert.deepEqual(bench.drain(), ['600000 endpoint 192.0.2.1:1', '600000 hello 192.0.2.1:1', '600000 probe']);
   });
 });
@@ -99,8 +100,8 @@ describe('a tunnel whose node answers a Hello', () => {
   it('takes the endpoint that answers first, and gives it its time', () => {
     const bench = new Bench(A, B);
     bench.run(millis(30));
-    bench.tunnel.handleHeard(B, bench.now);
-    bench.tunnel.handleHeard(A, bench.now);
+    bench.tunnel.handleHeard(B, false, bench.now);
+    bench.tunnel.handleHeard(A, false, bench.now);
     assert.deepEqual(bench.drain(), ['30 endpoint 192.0.2.2:2', '30 hello 192.0.2.2:2', '30 probe']);
   });
 
@@ -108,7 +109,7 @@ describe('a tunnel whose node answers a Hello', () => {
     const bench = new Bench(A);
     let tries = 0;
     for (let second = 1; second <= 600; second++) {
-      bench.tunnel.handleHeard(A, bench.now);
+      bench.tunnel.handleHeard(A, false, bench.now);
       tries += bench.run(seconds(second)).filter((line) => line.includes('endpoint')).length;
     }
     assert.ok(tries <= 100, `${tries} tries in ten minutes`);
@@ -116,24 +117,98 @@ describe('a tunnel whose node answers a Hello', () => {
 });
 
 describe('a tunnel that is up', () => {
-  it('is probed every five seconds', () => {
+  /** What goes out while every probe is answered at once. */
+  function runAnswered(bench: Bench, until: Millis): string[] {
+    const seen: string[] = [];
+    for (;;) {
+      seen.push(...bench.drain());
+      bench.tunnel.handleProbeReply(bench.nonce, bench.now);
+      const next = bench.tunnel.nextTimeout();
+      if (next === undefined || next > until) return seen;
+      bench.now = next;
+      bench.tunnel.handleTimeout(bench.now);
+    }
+  }
+
+  function times(lines: readonly string[]): number[] {
+    return lines.map((line) => Number.parseInt(line));
+  }
+
+  it('is probed less and less often, down to twice a minute', () => {
     const bench = new Bench(A);
     bench.bringUp();
-    const probes: string[] = [];
-    for (let second = 1; second <= 12; second++) {
-      probes.push(...bench.run(seconds(second)));
-      bench.tunnel.handleProbeReply(bench.nonce, bench.now);
-    }
-    assert.deepEqual(probes, ['6000 probe', '11000 probe']);
+    const probes = times(runAnswered(bench, seconds(300)));
+    assert.ok(probes.length < 20, `${probes.length}`);
+    assert.equal(probes.at(-1)! - probes.at(-2)!, 30_000);
   });
 
-  it('is probed every second while nothing comes back, and lost after fifteen', () => {
+  it('is probed five times a second while it carries traffic, and for three seconds after', () => {
     const bench = new Bench(A);
     bench.bringUp();
-    const seen = bench.run(millis(21_999));
-    assert.deepEqual(seen.slice(0, 2), ['6000 probe', '7000 probe']);
-    assert.deepEqual(seen.slice(-3), ['20000 probe', '21000 lost', '21000 hello 192.0.2.1:1']);
+    runAnswered(bench, seconds(100));
+    bench.now = seconds(100);
+    bench.tunnel.handleActive(bench.now);
+    const probes = times(runAnswered(bench, seconds(110))).map((at) => at - 100_000);
+    assert.equal(probes.filter((at) => at <= 3000).length, 16);
+    assert.ok(probes.length < 25);
+  });
+
+  it('leaves probing at rest to the other side where that one does it', () => {
+    const bench = new Bench(A);
+    bench.bringUp();
+    runAnswered(bench, seconds(60));
+    const probe = { kind: 'probe', nonce: 1n, wish: 'likes', isInterested: true, isConfirmed: true } as const;
+    const seen: string[] = [];
+    for (let second = 60; second <= 600; second += 30) {
+      bench.now = seconds(second);
+      bench.tunnel.handleProbe(probe, bench.now);
+      seen.push(...runAnswered(bench, seconds(second + 29.9)));
+    }
+    assert.deepEqual(seen, []);
+  });
+
+  it('is probed every second at rest while nothing comes back, and lost after fifteen', () => {
+    const bench = new Bench(A);
+    bench.bringUp();
+    const seen = bench.run(seconds(60));
+    const first = times(seen)[0];
+    assert.deepEqual(
+      seen.slice(0, 17).map((line) => `${Number.parseInt(line) - first}${line.replace(/^\d+/, '')}`),
+      [...Array.from({ length: 15 }, (_, i) => `${i * 1000} probe`), '15000 lost', '15000 hello 192.0.2.1:1'],
+    );
     assert.equal(bench.tunnel.state, 'lost');
+  });
+
+  it('is lost half a second after its last answer while it carries traffic', () => {
+    const bench = new Bench(A);
+    bench.bringUp();
+    bench.tunnel.handleActive(bench.now);
+    runAnswered(bench, seconds(2));
+    const lost = bench.run(seconds(4)).find((line) => line.endsWith('lost'));
+    assert.ok(lost !== undefined && Number.parseInt(lost) <= 2500, lost);
+  });
+
+  it('is lost a tenth of a second after the kernel refused to send on it, unless it answers', () => {
+    const bench = new Bench(A);
+    bench.bringUp();
+    bench.tunnel.handleError(bench.now);
+    runAnswered(bench, seconds(2));
+    assert.equal(bench.tunnel.state, 'up');
+    bench.now = seconds(2);
+    bench.tunnel.handleError(bench.now);
+    assert.deepEqual(bench.run(millis(2100)).slice(0, 3), ['2000 probe', '2050 probe', '2100 lost']);
+  });
+
+  it('is given more time where many probes are lost by chance', () => {
+    const bench = new Bench(A);
+    bench.bringUp();
+    // Two of three are not answered.
+    for (let i = 0; i < 600; i++) {
+      bench.tunnel.handleActive(bench.now);
+      bench.run(millis(bench.now + 100));
+      if (i % 3 === 0) bench.tunnel.handleProbeReply(bench.nonce, bench.now);
+      assert.equal(bench.tunnel.state, 'up');
+    }
   });
 
   it('is kept by any late answer', () => {
@@ -149,7 +224,7 @@ describe('a tunnel that is up', () => {
   it('does not change its endpoint for any hint', () => {
     const bench = new Bench(A);
     bench.bringUp();
-    bench.tunnel.handleHeard(B, bench.now);
+    bench.tunnel.handleHeard(B, false, bench.now);
     bench.tunnel.handleSession(bench.now);
     bench.tunnel.start(bench.now);
     assert.deepEqual(bench.drain(), []);
@@ -164,7 +239,7 @@ describe('a tunnel that is up', () => {
     bench.run(bench.now);
     bench.tunnel.handleProbeReply(bench.nonce, millis(bench.now + 80));
     assert.equal(bench.tunnel.smoothedRtt, 80);
-    bench.run(millis(7080));
+    bench.run(bench.tunnel.nextTimeout()!);
     bench.tunnel.handleProbeReply(bench.nonce, millis(bench.now + 160));
     assert.equal(bench.tunnel.smoothedRtt, 90);
   });
@@ -192,5 +267,72 @@ describe('a tunnel that is up', () => {
     bench.tunnel.restart(bench.now);
     assert.equal(bench.tunnel.state, 'trying');
     assert.equal(bench.tunnel.hasBeenUp, false);
+  });
+});
+
+describe('a tunnel that nobody is interested in', () => {
+  it('sends nothing, whatever is heard', () => {
+    const bench = new Bench(A);
+    bench.run(millis(0));
+    bench.tunnel.want(false, bench.now);
+    bench.run(seconds(10));
+    bench.tunnel.handleHeard(A, true, bench.now);
+    bench.tunnel.handleSession(bench.now);
+    assert.deepEqual(bench.run(seconds(600)), []);
+  });
+
+  it('is found when there is traffic, and kept for two minutes after', () => {
+    const bench = new Bench(A);
+    bench.tunnel.want(false, bench.now);
+    bench.drain();
+    bench.tunnel.handleActive(bench.now);
+    bench.bringUp();
+    for (;;) {
+      const seen = bench.run(bench.tunnel.nextTimeout() ?? bench.now);
+      bench.tunnel.handleProbeReply(bench.nonce, bench.now);
+      if (bench.tunnel.state !== 'up') break;
+      assert.ok(seen.length > 0 && bench.now < seconds(160));
+    }
+    assert.ok(bench.now >= seconds(120));
+    assert.deepEqual(bench.drain(), [`${bench.now} idle`]);
+  });
+});
+
+describe('a tunnel to a node that relays reach', () => {
+  function relayed(): Bench {
+    const bench = new Bench(A);
+    bench.tunnel.setRelay(true, bench.now);
+    return bench;
+  }
+
+  it('does not move the endpoint before a Hello was answered', () => {
+    const bench = relayed();
+    const seen = bench.run(seconds(60));
+    assert.equal(seen[0], '0 relay');
+    assert.ok(seen.slice(1).every((line) => !line.includes('endpoint') && !line.includes('probe')));
+    // A beacon shows that we hear the node, not that it hears us.
+    bench.tunnel.handleHeard(A, false, bench.now);
+    assert.deepEqual(bench.run(millis(bench.now)), ['60000 hello 192.0.2.1:1']);
+    bench.tunnel.handleHeard(A, true, bench.now);
+    assert.equal(bench.drain()[0], '60000 endpoint 192.0.2.1:1');
+  });
+
+  it('goes back to the relays within a second where the endpoint then stays silent', () => {
+    const bench = relayed();
+    bench.run(millis(0));
+    bench.tunnel.handleHeard(A, true, bench.now);
+    const seen = bench.run(seconds(1));
+    assert.equal(seen.at(-2), '1000 relay');
+    assert.equal(seen.at(-1), '1000 failed');
+  });
+
+  it('goes back to the relays at once when the direct path is lost', () => {
+    const bench = relayed();
+    bench.run(millis(0));
+    bench.tunnel.handleHeard(A, true, bench.now);
+    bench.tunnel.handleProbeReply(bench.nonce, bench.now);
+    bench.tunnel.handleError(bench.now);
+    const seen = bench.run(millis(100));
+    assert.deepEqual(seen.slice(seen.indexOf('100 lost')), ['100 lost', '100 relay', '100 hello 192.0.2.1:1']);
   });
 });

@@ -1,43 +1,60 @@
 /**
- * The way to one node: which endpoint its WireGuard peer gets, and whether the tunnel answers.
+ * The direct path to one node: which endpoint of the underlay its WireGuard peer gets, and whether it answers there.
+ * Somebody must be interested in one: the node is a neighbour, it has traffic, or it probes us. Else nothing is sent.
  *
- * While it does not, candidates are tried in rounds with back-off. A round asks all of them with a Hello and takes the
- * first that answers: Hello and handshake share port and path, so where one comes through, the other does. Only when
- * none answers within a second does each get the handshake in turn. (Handshakes alone would do, but WireGuard starts
- * one in five seconds only, so that every dead candidate would cost as much.) While the tunnel answers, its endpoint is
- * WireGuard's business: no hint changes it.
+ * While there is no direct path, candidates are tried in rounds with back-off. A round asks all of them with a Hello and
+ * takes the first that answers: Hello and handshake share port and path, so where one comes through, the other does. Only
+ * when none answers within a second does each get the handshake in turn. (Handshakes alone would do, but WireGuard starts
+ * one in five seconds only, so that every dead candidate would cost as much.) Where relays reach the node, its endpoint is
+ * not moved before a Hello was answered, and goes back to the relays as soon as the direct path does not answer. While it
+ * answers, its endpoint is WireGuard's business: no hint changes it.
  */
 import { endpointsEqual, type Endpoint } from '../inet/index.ts';
 import { after, millis, seconds, type Millis } from '../machine/index.ts';
 import type { Candidates } from './endpoints.ts';
+import type { Probe } from './messages.ts';
+import { Probing } from './probing.ts';
 
-const PROBE_INTERVAL = seconds(5);
-/** A probe that is not answered by then is followed by another: one lost datagram says little about a tunnel. */
-const ANSWER_WAIT = seconds(1);
+const PROBE_WAIT = seconds(1);
+/** Where a session exists already, as it does on a path over relays. */
+const QUICK_PROBE_WAIT = millis(250);
 /** Two nodes that probe each other because they are probed must not do so without end. */
 const MIN_PROBE_INTERVAL = millis(250);
-/** No answer for so long, and the tunnel is lost. */
-const LOST_AFTER = seconds(15);
-const MAX_PROBES_KEPT = LOST_AFTER / ANSWER_WAIT;
+const MAX_PROBES_KEPT = 15;
 const HELLO_WAIT = seconds(1);
 /** More than WireGuard's REKEY_TIMEOUT and its jitter: every candidate gets a handshake of its own. */
 const CANDIDATE_TIME = seconds(6);
+/** The same where relays reach the node meanwhile. */
+const QUICK_CANDIDATE_TIME = seconds(1);
 const MAX_CANDIDATES_A_ROUND = 16;
 const FIRST_BACK_OFF = seconds(5);
 const MAX_BACK_OFF = seconds(60);
+/** Of nodes that have not been heard of directly. */
+const MAX_UNHEARD_BACK_OFF = seconds(600);
 /** A node that answers Hellos and no handshake (it does not trust us, say) is not tried more often than this. */
 const RETRY_HEARD_AFTER = seconds(15);
 /** Who has said goodbye is given time to go. */
 const REST_AFTER_LEAVE = seconds(10);
+/** How long traffic keeps up the interest in a direct path, and how long a probe of somebody who has one does. */
+const INTEREST_OF_TRAFFIC = seconds(120);
+const INTEREST_OF_PROBE = seconds(90);
+/** Traffic after a pause of this length is a reason to look for a direct path at once. */
+const PAUSE = seconds(5);
 
-/** `found`: nothing tried yet; `trying`: never answered so far; `lost`: it did answer, and candidates are tried again. */
-export type TunnelState = 'found' | 'trying' | 'up' | 'lost';
+/**
+ * `found`: nothing tried yet; `trying`: never answered so far; `up`: it answers; `lost`: it did answer, and candidates are
+ * tried again; `distant`: nobody is interested in a direct path.
+ */
+export type TunnelState = 'found' | 'trying' | 'up' | 'lost' | 'distant';
 
 export type TunnelOutput =
   | { readonly kind: 'hello'; readonly to: Endpoint }
   | { readonly kind: 'endpoint'; readonly endpoint: Endpoint }
-  | { readonly kind: 'probe'; readonly nonce: bigint }
-  | { readonly kind: 'up' | 'lost' };
+  /** Send by the relays. */
+  | { readonly kind: 'relay' }
+  | { readonly kind: 'probe'; readonly nonce: bigint; readonly isConfirmed: boolean }
+  /** `failed`: a round has ended without an answer. `idle`: nobody is interested in the path any more. */
+  | { readonly kind: 'up' | 'lost' | 'failed' | 'idle' };
 
 type Phase =
   /** Until the next round, or until something is heard. */
@@ -51,7 +68,7 @@ type Phase =
       readonly answered: boolean;
       readonly until: Millis;
     }
-  | { readonly name: 'up' };
+  | { readonly name: 'up'; readonly probing: Probing };
 
 export class Tunnel {
   readonly candidates: Candidates;
@@ -60,15 +77,17 @@ export class Tunnel {
   #phase: Phase = { name: 'resting' };
   #dueAt: Millis | undefined;
   #backOff = FIRST_BACK_OFF;
+  #retryAt = millis(-Infinity);
   #hasTried = false;
   #hasBeenUp = false;
+  #isWanted = false;
+  #hasRelay = false;
+  #activeAt = millis(-Infinity);
+  #interestedUntil = millis(-Infinity);
   #lastTried: { readonly endpoint: Endpoint; readonly at: Millis } | undefined;
   #probedAt = millis(-Infinity);
-  /** Probes that may still be answered, the oldest first. */
-  readonly #sentAtByNonce = new Map<bigint, Millis>();
-  /** When the first probe was sent that nothing has been heard of since, while the tunnel is up. */
-  #unansweredSince: Millis | undefined;
-  #smoothedRtt: Millis | undefined;
+  /** Those that may still be answered, the oldest first, while the tunnel is not up. */
+  readonly #probes = new Set<bigint>();
 
   constructor(candidates: Candidates, nonce: () => bigint) {
     this.candidates = candidates;
@@ -77,8 +96,13 @@ export class Tunnel {
 
   get state(): TunnelState {
     if (this.#phase.name === 'up') return 'up';
+    if (!this.#isWanted && this.#dueAt === undefined) return this.#hasRelay ? 'distant' : 'found';
     if (this.#hasBeenUp) return 'lost';
     return this.#hasTried ? 'trying' : 'found';
+  }
+
+  get isUp(): boolean {
+    return this.#phase.name === 'up';
   }
 
   /** Whether the node has shown, with its present key, that it holds the key. */
@@ -87,7 +111,51 @@ export class Tunnel {
   }
 
   get smoothedRtt(): Millis | undefined {
-    return this.#smoothedRtt;
+    return this.#phase.name === 'up' ? this.#phase.probing.smoothedRtt : undefined;
+  }
+
+  /** Whether the path is up or may be tried: it has not failed lately. */
+  mayTry(now: Millis): boolean {
+    return this.#phase.name !== 'resting' || this.#retryAt <= now;
+  }
+
+  /** Whether we have a reason of our own to keep the path. */
+  hasReason(now: Millis): boolean {
+    return this.#isWanted || after(this.#activeAt, INTEREST_OF_TRAFFIC) > now;
+  }
+
+  /** The node is to be a neighbour, or is not. */
+  want(isWanted: boolean, now: Millis): void {
+    if (isWanted === this.#isWanted) return;
+    this.#isWanted = isWanted;
+    if (this.#phase.name === 'up') this.#leaveIfIdle(now);
+    else if (isWanted && this.#phase.name === 'resting') this.#rest(millis(Math.max(now, this.#retryAt)));
+  }
+
+  /** There is traffic for the node. */
+  handleActive(now: Millis): void {
+    const isNew = after(this.#activeAt, PAUSE) <= now;
+    this.#activeAt = now;
+    if (this.#phase.name === 'up') this.#phase.probing.handleActive(now);
+    else if (isNew && this.#phase.name === 'resting') this.start(now);
+  }
+
+  /** The kernel has refused to send to the endpoint. */
+  handleError(now: Millis): void {
+    if (this.#phase.name === 'up') this.#phase.probing.handleError(now);
+    else if (this.#phase.name === 'trying' && this.#hasRelay) this.#nextTurn([], now);
+  }
+
+  /** Whether relays reach the node. */
+  setRelay(hasRelay: boolean, now: Millis): void {
+    if (hasRelay === this.#hasRelay) return;
+    this.#hasRelay = hasRelay;
+    const phase = this.#phase;
+    if (phase.name === 'up') return;
+    if (!hasRelay) {
+      if (phase.name === 'resting' && this.#isInterested(now)) this.start(now);
+    } else if (phase.name !== 'trying') this.#output.push({ kind: 'relay' });
+    else if (!phase.answered) this.#nextTurn([], now);
   }
 
   /** There is something new to try: begin a round, unless the tunnel answers. */
@@ -101,58 +169,75 @@ export class Tunnel {
   restart(now: Millis): void {
     this.#hasBeenUp = false;
     this.#lastTried = undefined;
-    this.#forgetProbes();
+    this.#probes.clear();
     this.#phase = { name: 'resting' };
     this.start(now);
   }
 
-  /** A datagram outside the tunnel has shown that the node is behind `endpoint`. */
-  handleHeard(endpoint: Endpoint, now: Millis): void {
+  /** A datagram outside the tunnel has shown that the node is behind `endpoint`; `isAnswer`: that it hears us there. */
+  handleHeard(endpoint: Endpoint, isAnswer: boolean, now: Millis): void {
     this.candidates.hear(endpoint, now);
-    if (this.#phase.name === 'up' || (this.#phase.name === 'trying' && this.#phase.answered)) return;
+    const phase = this.#phase;
+    if (phase.name === 'up' || (phase.name === 'trying' && phase.answered)) return;
     const last = this.#lastTried;
     const again = last !== undefined && endpointsEqual(last.endpoint, endpoint);
-    if (this.#phase.name === 'resting' && again && after(last.at, RETRY_HEARD_AFTER) > now) return;
-    this.#try(endpoint, { turns: [], answered: true }, now);
+    if (phase.name === 'resting' && again && after(last.at, RETRY_HEARD_AFTER) > now) return;
+    this.#retryAt = now;
+    if (!this.#isInterested(now)) return;
+    if (isAnswer || !this.#hasRelay) return this.#try(endpoint, { turns: [], answered: true }, now);
+    if (phase.name === 'resting') this.#rest(now);
   }
 
-  /** The node has completed a handshake or sent something through the tunnel: see whether it answers. */
+  /** The node sends through the tunnel, or has completed a handshake, directly: see whether it answers. */
   handleSession(now: Millis): void {
-    if (this.#phase.name === 'up') return;
-    this.#phase = { name: 'trying', turns: [], answered: true, until: after(now, CANDIDATE_TIME) };
+    if (this.#phase.name === 'up' || !this.#isInterested(now)) return;
+    this.#phase = { name: 'trying', turns: [], answered: true, until: after(now, this.#candidateTime()) };
     this.#hasTried = true;
     this.#dueAt = millis(Math.max(now, this.#probedAt + MIN_PROBE_INTERVAL));
     this.handleTimeout(now);
   }
 
+  /** The node probes the direct path. */
+  handleProbe({ isInterested, isConfirmed }: Probe, now: Millis): void {
+    if (isInterested) this.#interestedUntil = after(now, INTEREST_OF_PROBE);
+    if (isConfirmed && this.#phase.name === 'up') this.#phase.probing.handleConfirmed(now);
+    this.handleSession(now);
+  }
+
   /** @returns whether the probe was one of ours */
   handleProbeReply(nonce: bigint, now: Millis): boolean {
-    const sentAt = this.#sentAtByNonce.get(nonce);
-    if (sentAt === undefined) return false;
-    this.#sentAtByNonce.delete(nonce);
     if (this.#phase.name === 'up') {
-      this.#unansweredSince = undefined;
-      this.#dueAt = after(now, PROBE_INTERVAL);
-      const sample = now - sentAt;
-      // RFC 6298 §2.
-      this.#smoothedRtt = millis(this.#smoothedRtt === undefined ? sample : this.#smoothedRtt * 0.875 + sample * 0.125);
-      return true;
+      const isOurs = this.#phase.probing.handleReply(nonce, now);
+      this.#leaveIfIdle(now);
+      return isOurs;
     }
-    this.#phase = { name: 'up' };
+    if (!this.#probes.has(nonce)) return false;
+    this.#probes.clear();
+    // The probe that is answered now had waited for the handshake; the next one measures the round trip.
+    this.#phase = { name: 'up', probing: new Probing(this.#nonce, this.#activeAt, now) };
     this.#hasBeenUp = true;
     this.#backOff = FIRST_BACK_OFF;
-    // The probe that is answered now had waited for the handshake; the next one measures the round trip.
-    this.#dueAt = now;
+    this.#dueAt = undefined;
     this.#output.push({ kind: 'up' });
     return true;
   }
 
+  /** The endpoint that WireGuard has is not a direct one. */
+  handleMisdirected(now: Millis): void {
+    if (this.#phase.name === 'up') this.#rest(now);
+  }
+
   handleLeave(now: Millis): void {
-    this.#forgetProbes();
+    this.#probes.clear();
+    this.#interestedUntil = now;
     this.#rest(after(now, REST_AFTER_LEAVE));
   }
 
   handleTimeout(now: Millis): void {
+    if (this.#phase.name === 'up') {
+      this.#phase.probing.handleTimeout(now);
+      return this.#drainProbing(this.#phase.probing, now);
+    }
     if (this.#dueAt === undefined || this.#dueAt > now) return;
     switch (this.#phase.name) {
       case 'resting':
@@ -162,8 +247,6 @@ export class Tunnel {
       case 'trying':
         if (this.#phase.until <= now) return this.#nextTurn(this.#phase.turns, now);
         return this.#probeUntil(this.#phase.until, now);
-      case 'up':
-        return this.#keepProbing(now);
     }
   }
 
@@ -172,12 +255,42 @@ export class Tunnel {
   }
 
   nextTimeout(): Millis | undefined {
-    return this.#dueAt;
+    return this.#phase.name === 'up' ? this.#phase.probing.nextTimeout() : this.#dueAt;
+  }
+
+  #isInterested(now: Millis): boolean {
+    return this.hasReason(now) || this.#interestedUntil > now;
+  }
+
+  #candidateTime(): Millis {
+    return this.#hasRelay ? QUICK_CANDIDATE_TIME : CANDIDATE_TIME;
+  }
+
+  #drainProbing(probing: Probing, now: Millis): void {
+    for (let output = probing.poll(); output !== undefined; output = probing.poll()) {
+      if (output.kind === 'probe') this.#output.push(output);
+      else this.#lose(now);
+    }
+  }
+
+  #lose(now: Millis): void {
+    this.#rest(now);
+    this.#output.push({ kind: 'lost' });
+    if (this.#hasRelay) this.#output.push({ kind: 'relay' });
+  }
+
+  #leaveIfIdle(now: Millis): void {
+    if (this.#isInterested(now)) return;
+    this.#phase = { name: 'resting' };
+    this.#dueAt = undefined;
+    this.#output.push({ kind: 'idle' });
+    if (this.#hasRelay) this.#output.push({ kind: 'relay' });
   }
 
   #beginRound(now: Millis): void {
-    const turns = this.candidates.list().slice(0, MAX_CANDIDATES_A_ROUND);
     this.#dueAt = undefined;
+    if (!this.#isInterested(now)) return;
+    const turns = this.candidates.list().slice(0, MAX_CANDIDATES_A_ROUND);
     if (turns.length === 0) return;
     for (const to of turns) this.#output.push({ kind: 'hello', to });
     this.#hasTried = true;
@@ -186,14 +299,18 @@ export class Tunnel {
   }
 
   #nextTurn([endpoint, ...turns]: readonly Endpoint[], now: Millis): void {
-    if (endpoint !== undefined) return this.#try(endpoint, { turns, answered: false }, now);
+    if (endpoint !== undefined && !this.#hasRelay) return this.#try(endpoint, { turns, answered: false }, now);
+    if (this.#phase.name === 'trying' && this.#hasRelay) this.#output.push({ kind: 'relay' });
     const backOff = this.#backOff;
-    this.#backOff = millis(Math.min(MAX_BACK_OFF, backOff * 2));
-    this.#rest(after(now, backOff));
+    const maxBackOff = this.candidates.hasHeard ? MAX_BACK_OFF : MAX_UNHEARD_BACK_OFF;
+    this.#backOff = millis(Math.min(maxBackOff, backOff * 2));
+    this.#retryAt = after(now, backOff);
+    this.#rest(this.#retryAt);
+    this.#output.push({ kind: 'failed' });
   }
 
   #try(endpoint: Endpoint, rest: { turns: readonly Endpoint[]; answered: boolean }, now: Millis): void {
-    const until = after(now, CANDIDATE_TIME);
+    const until = after(now, this.#candidateTime());
     this.#phase = { name: 'trying', ...rest, until };
     this.#hasTried = true;
     this.#lastTried = { endpoint, at: now };
@@ -203,41 +320,16 @@ export class Tunnel {
 
   /** Again and again: a probe may come to the device before its peer does, or to the node before ours is known there. */
   #probeUntil(until: Millis, now: Millis): void {
-    this.#dueAt = millis(Math.min(until, now + ANSWER_WAIT));
-    this.#probe(now);
-  }
-
-  #keepProbing(now: Millis): void {
-    this.#unansweredSince ??= now;
-    if (after(this.#unansweredSince, LOST_AFTER) <= now) return this.#lose(now);
-    this.#dueAt = after(now, ANSWER_WAIT);
-    this.#probe(now);
-  }
-
-  #probe(now: Millis): void {
+    this.#dueAt = millis(Math.min(until, now + (this.#hasRelay ? QUICK_PROBE_WAIT : PROBE_WAIT)));
     const nonce = this.#nonce();
     this.#probedAt = now;
-    this.#sentAtByNonce.set(nonce, now);
-    if (this.#sentAtByNonce.size > MAX_PROBES_KEPT) {
-      this.#sentAtByNonce.delete(this.#sentAtByNonce.keys().next().value as bigint);
-    }
-    this.#output.push({ kind: 'probe', nonce });
-  }
-
-  #lose(now: Millis): void {
-    this.#forgetProbes();
-    this.#rest(now);
-    this.#output.push({ kind: 'lost' });
+    this.#probes.add(nonce);
+    if (this.#probes.size > MAX_PROBES_KEPT) this.#probes.delete(this.#probes.values().next().value as bigint);
+    this.#output.push({ kind: 'probe', nonce, isConfirmed: false });
   }
 
   #rest(until: Millis): void {
     this.#phase = { name: 'resting' };
     this.#dueAt = until;
-  }
-
-  #forgetProbes(): void {
-    this.#sentAtByNonce.clear();
-    this.#unansweredSince = undefined;
-    this.#smoothedRtt = undefined;
   }
 }

@@ -42,8 +42,10 @@ const messages: readonly Message[] = [
   { kind: 'hello', ...news, knownSequence: 0, challenge: 0n, echo: 0n, pleaseAnswer: false },
   { kind: 'description-request', nodeId, nonce: 5n, offset: 0 },
   { kind: 'description-part', ...news, nonce: 5n, total: signed.length, offset: 0, bytes: signed },
-  { kind: 'probe', nonce: 2n ** 63n },
-  { kind: 'probe-reply', nonce: 0n },
+  { kind: 'probe', nonce: 2n ** 63n, wish: 'likes', isInterested: true, isConfirmed: false },
+  { kind: 'probe-reply', nonce: 0n, isNeighbour: true },
+  { kind: 'digest', digest: new Uint8Array(16).fill(9) },
+  { kind: 'babel', packet: Uint8Array.of(42, 2, 0, 0) },
   { kind: 'announce', ...news },
   { kind: 'summary', pleaseAnswer: true, entries: [news, { nodeId: 'ab'.repeat(28), sequence: 1 }] },
   { kind: 'leave' },
@@ -169,7 +171,8 @@ function newNode(): MeshNode {
   const primitives = { ...identityPrimitives, randomBytes: (length: number) => random.bytes(length) };
   const node = new MeshNode({
     ...{ meshName: 'test', identitySeed: new Uint8Array(32).fill(9), wireGuardPublicKey: new Uint8Array(32).fill(8) },
-    ...{ hostName: 'node', storedSequence: 0, trust: { mode: 'open' }, bootstrap: [], primitives, unixTime: () => NOW },
+    ...{ hostName: 'node', storedSequence: 0, trust: { mode: 'open' }, bootstrap: [], mayRelay: true },
+    ...{ primitives, unixTime: () => NOW },
   });
   node.handle({ kind: 'links', links: [{ index: 1, name: 'eth0' }] }, millis(0));
   drain(node);

@@ -1,0 +1,149 @@
+/**
+ * A node's words inside the tunnel, where WireGuard has authenticated who speaks: probes of direct paths, Babel between
+ * neighbours, and gossip: new descriptions are flooded, and at intervals two neighbours compare all that they know.
+ */
+import type { IpAddress } from '../inet/index.ts';
+import { after, millis, seconds, TimerTable, type Millis } from '../machine/index.ts';
+import { answerRequest, DescriptionExchange } from './description-exchange.ts';
+import { domain } from './domain.ts';
+import type { KnownNode } from './known-nodes.ts';
+import { DIGEST_BYTES, readMessage, type Digest, type Message, type News } from './messages.ts';
+import { drained, neighboursOf, type NodeContext } from './node-context.ts';
+import type { Paths } from './paths.ts';
+import type { Listener } from './underlay.ts';
+
+/** How often one random neighbour is told what we know (anti-entropy). */
+const COMPARE_INTERVAL = seconds(30);
+const EXCHANGE = { window: 16, perSource: 1024, total: 4096 };
+
+export class Overlay {
+  readonly #context: NodeContext;
+  readonly #paths: Paths;
+  readonly #listener: Listener;
+  /** The sources are node ids. */
+  readonly #exchange: DescriptionExchange<string>;
+  readonly #timers = new TimerTable<'compare'>();
+
+  constructor(context: NodeContext, paths: Paths, listener: Listener) {
+    this.#context = context;
+    this.#paths = paths;
+    this.#listener = listener;
+    this.#exchange = new DescriptionExchange(EXCHANGE, (nodeId) => nodeId, context.nonce);
+  }
+
+  start(now: Millis): void {
+    this.#timers.set('compare', after(now, COMPARE_INTERVAL));
+  }
+
+  handleDatagram(datagram: Uint8Array, from: IpAddress, now: Millis): void {
+    const { roster, outbox, tag } = this.#context;
+    const node = roster.nodes.withAddress(from);
+    if (node === undefined) return outbox.drop('tunnel-unknown-sender');
+    const message = readMessage(datagram, tag);
+    if (typeof message === 'string') return outbox.drop(message);
+    const { nodeId } = node.description;
+    if (message.kind === 'description-part') {
+      const bytes = this.#exchange.handlePart(message, nodeId, now);
+      return this.#listener.handleFetched(bytes, message.nodeId, { foundBy: 'gossip', neighbour: nodeId }, now);
+    }
+    if (!node.bucket.take(now)) return outbox.drop('rate-limited');
+    this.#handleMessage(message, node, now);
+  }
+
+  /** Tells every neighbour but the one who told us. */
+  flood({ nodeId, sequence }: News, from?: string): void {
+    for (const node of neighboursOf(this.#context)) {
+      const to = node.description.nodeId;
+      if (to === nodeId || to === from) continue;
+      this.#context.outbox.tunnelSend({ kind: 'announce', nodeId, sequence }, node);
+    }
+  }
+
+  /** Sees whether the node knows what we know. */
+  compare(node: KnownNode): void {
+    this.#context.outbox.tunnelSend({ kind: 'digest', digest: this.#digest() }, node);
+  }
+
+  handleTimeout(now: Millis): void {
+    this.#exchange.handleTimeout(now);
+    if (this.#timers.expired(now) === undefined) return;
+    const neighbours = neighboursOf(this.#context);
+    const neighbour = neighbours.at(Math.floor(this.#context.chance() * neighbours.length));
+    if (neighbour !== undefined) this.compare(neighbour);
+    this.#timers.set('compare', after(now, COMPARE_INTERVAL));
+  }
+
+  drain(): void {
+    for (const { message, to } of drained(this.#exchange)) {
+      const node = this.#context.roster.nodes.get(to);
+      if (node !== undefined) this.#context.outbox.tunnelSend(message, node);
+    }
+  }
+
+  nextTimeout(): Millis {
+    return millis(Math.min(this.#timers.next() ?? Infinity, this.#exchange.nextTimeout() ?? Infinity));
+  }
+
+  #handleMessage(message: Message, node: KnownNode, now: Millis): void {
+    const { outbox, neighbours } = this.#context;
+    switch (message.kind) {
+      case 'probe': {
+        const isNeighbour = neighbours.handleProbe(node, message, now);
+        return outbox.tunnelSend({ kind: 'probe-reply', nonce: message.nonce, isNeighbour }, node);
+      }
+      case 'probe-reply':
+        if (!node.tunnel.handleProbeReply(message.nonce, now)) return outbox.drop('probe-reply-unasked');
+        return neighbours.handleProbeReply(node, message.isNeighbour, now);
+      case 'babel':
+        return this.#paths.handleBabel(node, message.packet, now);
+      case 'announce':
+        return this.#handleNews(message, node, now);
+      case 'digest':
+        return this.#handleDigest(message, node);
+      case 'summary':
+        for (const news of message.entries) this.#handleNews(news, node, now);
+        if (message.pleaseAnswer) this.#sendSummaries(node, false);
+        return;
+      case 'leave':
+        if (!node.tunnel.isUp) return;
+        neighbours.handleLeave(node, now);
+        return outbox.event('left', node);
+      case 'description-request': {
+        const answer = this.#answerTo(message);
+        return answer === undefined ? outbox.drop('request-unanswerable') : outbox.tunnelSend(answer, node);
+      }
+      case 'hello':
+      case 'description-part':
+        return outbox.drop('message-only-outside');
+    }
+  }
+
+  #answerTo(request: Message & { kind: 'description-request' }) {
+    const { roster, own, nodeId } = this.#context;
+    const described = request.nodeId === nodeId ? own.current : roster.nodes.get(request.nodeId)?.description;
+    return described && answerRequest(request, described);
+  }
+
+  #handleNews(news: News, from: KnownNode, now: Millis): void {
+    const { roster, nodeId } = this.#context;
+    if (news.nodeId === nodeId) this.#listener.handleNewsOfSelf(news.sequence, now);
+    else if (roster.newest.isNews(news)) this.#exchange.fetch(news.nodeId, from.description.nodeId, now);
+  }
+
+  #handleDigest({ digest }: Digest, from: KnownNode): void {
+    const own = this.#digest();
+    if (digest.some((byte, i) => byte !== own[i])) this.#sendSummaries(from, true);
+  }
+
+  /** One of the pages asks for an answer at most. */
+  #sendSummaries(to: KnownNode, pleaseAnswer: boolean): void {
+    for (const [page, entries] of this.#context.roster.newest.summaries().entries()) {
+      this.#context.outbox.tunnelSend({ kind: 'summary', pleaseAnswer: pleaseAnswer && page === 0, entries }, to);
+    }
+  }
+
+  #digest(): Uint8Array {
+    const { options, roster } = this.#context;
+    return options.primitives.sha224(domain(roster.newest.list())).subarray(0, DIGEST_BYTES);
+  }
+}

@@ -1,0 +1,126 @@
+/**
+ * Which way traffic goes: directly where a tunnel answers, else over relays as Babel says. Keeps Babel's neighbours in
+ * step with the node's, the device's table of relay routes in step with Babel's, and the endpoints with both.
+ */
+import { endpointOf, type Endpoint } from '../inet/index.ts';
+import type { Millis } from '../machine/index.ts';
+import { BabelLink, RELAY_CAPABILITY, type BabelLinkOutput } from './babel-link.ts';
+import type { KnownNode } from './known-nodes.ts';
+import { drained, neighboursOf, type NodeContext } from './node-context.ts';
+import type { Path, RelayRouteChange } from './node-interface.ts';
+
+/** The UDP port, between addresses of the mesh, of WireGuard messages that others carry. */
+export const RELAY_PORT = 7079;
+
+export class Paths {
+  readonly #context: NodeContext;
+  readonly #babel: BabelLink;
+  readonly #neighbours = new Set<KnownNode>();
+  /** Who forwards for others, as far as Babel has been told. */
+  readonly #relays = new Set<string>();
+  /** What was said last of the way to each node. */
+  readonly #said = new Map<KnownNode, string>();
+
+  constructor(context: NodeContext) {
+    const { options, own, roster, chance } = context;
+    const { address } = own.current;
+    this.#context = context;
+    this.#babel = new BabelLink({ address, nodes: roster.nodes, chance, unixNow: options.unixTime() });
+  }
+
+  start(now: Millis): void {
+    this.#babel.start(now);
+  }
+
+  /** There is a new description. */
+  handleDescribed(node: KnownNode, now: Millis): void {
+    const { nodeId, capabilities } = node.description;
+    const isRelay = capabilities.includes(RELAY_CAPABILITY);
+    if (!this.#said.has(node)) {
+      this.#said.set(node, 'none');
+      this.#babel.handleKnown(node, now);
+    }
+    if (isRelay === this.#relays.has(nodeId)) return;
+    if (isRelay) this.#relays.add(nodeId);
+    else this.#relays.delete(nodeId);
+    if (this.#neighbours.has(node)) this.#babel.handleFilter(now);
+  }
+
+  handleRemoved(node: KnownNode, now: Millis): void {
+    this.#said.delete(node);
+    this.#relays.delete(node.description.nodeId);
+    this.#babel.handleFilter(now);
+  }
+
+  handleBabel(node: KnownNode, packet: Uint8Array, now: Millis): void {
+    if (this.#neighbours.has(node)) this.#babel.handlePacket(node, packet, now);
+    else this.#context.outbox.drop('babel-from-no-neighbour');
+  }
+
+  handleTimeout(now: Millis): void {
+    this.#babel.handleTimeout(now);
+  }
+
+  nextTimeout(): Millis | undefined {
+    return this.#babel.nextTimeout();
+  }
+
+  /** Draws the consequences of what has changed. Tunnels may have something to say after it. */
+  drain(now: Millis): void {
+    const { outbox } = this.#context;
+    this.#syncNeighbours(now);
+    const changes: RelayRouteChange[] = [];
+    for (const output of drained(this.#babel)) {
+      if (output.kind === 'send') outbox.tunnelSend({ kind: 'babel', packet: output.packet }, output.to);
+      else this.#handleRoute(output, changes, now);
+    }
+    if (changes.length > 0) outbox.relayRoutes(changes);
+  }
+
+  /** Reports nodes that are reached over another relay than before, or over none any more. */
+  report(): void {
+    for (const [node, said] of this.#said) {
+      const path = pathOf(node);
+      const words = path.kind === 'relayed' ? `via ${path.via}` : path.kind;
+      if (words === said) continue;
+      this.#said.set(node, words);
+      const wasOrIsRelayed = said.startsWith('via') || words.startsWith('via');
+      if (wasOrIsRelayed) this.#context.outbox.event('rerouted', node, words);
+    }
+  }
+
+  #syncNeighbours(now: Millis): void {
+    const wanted = new Set(neighboursOf(this.#context));
+    for (const node of this.#neighbours) {
+      if (wanted.has(node)) continue;
+      this.#neighbours.delete(node);
+      this.#babel.removeNeighbour(node, now);
+    }
+    for (const node of wanted) {
+      if (!this.#neighbours.has(node) && this.#babel.addNeighbour(node, now)) this.#neighbours.add(node);
+    }
+  }
+
+  #handleRoute(output: BabelLinkOutput & { kind: 'route' }, changes: RelayRouteChange[], now: Millis): void {
+    const { destination, via, metric } = output;
+    const node = this.#context.roster.nodes.withAddress(destination);
+    if (node !== undefined) {
+      node.route = via && { via, metric };
+      node.tunnel.setRelay(via !== undefined && via !== node, now);
+    }
+    changes.push({ destination, via: node && via?.description.wireGuardPublicKey });
+  }
+}
+
+/** At the other end of the relays to a node. */
+export function relayedEndpoint({ description }: KnownNode): Endpoint {
+  return endpointOf(description.address, RELAY_PORT);
+}
+
+export function pathOf(node: KnownNode): Path {
+  if (node.tunnel.isUp) return { kind: 'direct' };
+  const { route } = node;
+  if (route === undefined || route.via === node) return { kind: 'none' };
+  const { hostName, nodeId } = route.via.description;
+  return { kind: 'relayed', via: hostName, viaNodeId: nodeId, metric: route.metric };
+}
