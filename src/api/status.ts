@@ -39,6 +39,25 @@ export const nodeSchema = v.object({
 });
 export type NodeDocument = v.InferOutput<typeof nodeSchema>;
 
+/** A node that leads to a network, as this one sees it. */
+export const gatewaySchema = v.object({
+  nodeId: v.string(),
+  /** What the node calls itself. */
+  hostName: v.string(),
+  preference: count,
+  /** Of the path to it; less is nearer. Missing: it cannot be reached. */
+  metric: v.optional(v.number()),
+  isInUse: v.boolean(),
+});
+
+/** What this node offers to the others, and what it takes from them. */
+export const networksSchema = v.object({
+  offered: v.array(v.object({ prefix: v.string(), preference: count })),
+  /** Those whose offers are believed, the best first. */
+  imported: v.array(v.object({ prefix: v.string(), gateways: v.array(gatewaySchema) })),
+});
+export type NetworksDocument = v.InferOutput<typeof networksSchema>;
+
 /** What `GET /v1/status` answers. Fields are added, never changed, within v1. */
 export const statusSchema = v.object({
   self: v.object({
@@ -58,6 +77,7 @@ export const statusSchema = v.object({
     startedAtUnixMs: unixMs,
   }),
   nodes: v.array(nodeSchema),
+  networks: v.optional(networksSchema, { offered: [], imported: [] }),
   /** Datagrams of the mesh that were dropped, by reason. */
   drops: v.record(v.string(), count),
 });

@@ -36,6 +36,7 @@ function statusOf(...nodes: NodeDocument[]): StatusDocument {
       startedAtUnixMs: NOW,
     },
     nodes,
+    networks: { offered: [], imported: [] },
     drops: {},
   };
 }

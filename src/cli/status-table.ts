@@ -1,8 +1,9 @@
-import Table from 'cli-table3';
 import { printable, type NodeDocument, type StatusDocument } from '../api/index.ts';
+import { renderNetworks } from './networks-table.ts';
+import { plainTable } from './plain-table.ts';
 
 /** The status for people: a few lines about this node, a table of the others. `colour` is for terminals. */
-export function renderStatus({ self, nodes }: StatusDocument, nowUnixMs: number, colour: boolean): string {
+export function renderStatus({ self, nodes, networks }: StatusDocument, nowUnixMs: number, colour: boolean): string {
   const direct = nodes.filter((node) => node.path === 'direct').length;
   const relayed = nodes.filter((node) => node.path === 'relayed').length;
   const lines = [
@@ -10,7 +11,9 @@ export function renderStatus({ self, nodes }: StatusDocument, nowUnixMs: number,
     `node id ${self.nodeId}`,
     `mesh "${printable(self.meshName)}", trust ${self.trust}: ${nodes.length} other ${nodes.length === 1 ? 'node' : 'nodes'}, ${direct} direct, ${relayed} relayed`,
   ];
-  return nodes.length === 0 ? lines.join('\n') : `${lines.join('\n')}\n\n${renderNodes(nodes, nowUnixMs, colour)}`;
+  const rows = nodes.map((node) => rowOf(node, nowUnixMs));
+  const tables = [rows.length > 0 ? plainTable(HEAD, rows, colour) : undefined, renderNetworks(networks, colour)];
+  return [lines.join('\n'), ...tables.filter((table) => table !== undefined)].join('\n\n');
 }
 
 const HEAD = [
@@ -25,34 +28,6 @@ const HEAD = [
   'ROUND TRIP',
   'STATE',
 ];
-const EDGES = ['top', 'bottom', 'left', 'right', 'mid'];
-const CORNERS = [
-  'top-mid',
-  'top-left',
-  'top-right',
-  'bottom-mid',
-  'bottom-left',
-  'bottom-right',
-  'left-mid',
-  'mid-mid',
-  'right-mid',
-];
-const NO_BORDERS = { ...Object.fromEntries([...EDGES, ...CORNERS].map((part) => [part, ''])), middle: '  ' };
-
-function renderNodes(nodes: readonly NodeDocument[], nowUnixMs: number, colour: boolean): string {
-  const table = new Table({
-    head: HEAD,
-    chars: NO_BORDERS,
-    style: { head: colour ? ['bold'] : [], border: [], 'padding-left': 0, 'padding-right': 0, compact: true },
-  });
-  for (const node of nodes) table.push(rowOf(node, nowUnixMs));
-  return table
-    .toString()
-    .split('\n')
-    .map((line) => line.trimEnd())
-    .join('\n');
-}
-
 function rowOf(node: NodeDocument, nowUnixMs: number): string[] {
   const { lastHandshakeAtUnixMs: handshakeAt, roundTripTimeMs } = node;
   return [

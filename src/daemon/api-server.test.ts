@@ -23,6 +23,7 @@ const STATUS: StatusDocument = {
     startedAtUnixMs: 0,
   },
   nodes: [],
+  networks: { offered: [], imported: [] },
   drops: {},
 };
 

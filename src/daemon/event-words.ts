@@ -1,5 +1,6 @@
 import { formatAddress, formatEndpoint, type Endpoint } from '../inet/index.ts';
 import type { NodeEvent } from '../mesh/index.ts';
+import { describeNetworkEvent } from './network-words.ts';
 
 /** What an event does not hold and its words need. */
 export interface EventContext {
@@ -47,6 +48,10 @@ export function describeEvent(event: NodeEvent, context: EventContext): EventWor
       return { level: 'info', words: `forgot ${name}: its description has expired` };
     case 'identity-contradiction':
       return { level: 'warn', words: `${name} (node id ${nodeId}) contradicts another node: ${reason}` };
+    case 'gateway-chosen':
+    case 'gateway-cut':
+    case 'offer-refused':
+      return describeNetworkEvent(event.kind, event, context.roundTripTimeMs);
   }
 }
 

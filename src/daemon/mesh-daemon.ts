@@ -12,7 +12,10 @@ import { BootstrapResolver } from './bootstrap.ts';
 import type { Config } from './config.ts';
 import { describeEvent } from './event-words.ts';
 import { HostLinks, type HostView } from './host-links.ts';
+import { ImportRoutes, removeLeftRoutes } from './import-routes.ts';
 import type { Logger } from './log.ts';
+import { networkWarnings } from './network-warnings.ts';
+import { networksOf, type Networks } from './networks.ts';
 import { readOrMakeKeys, storeKeys, type NodeKeys } from './node-keys.ts';
 import type { Releases } from './releases.ts';
 import { StateDirectory } from './state-directory.ts';
@@ -42,16 +45,19 @@ export async function startMesh(parts: MeshParts): Promise<MeshDaemon> {
     publicKey: wireGuardPrimitives.publicKey,
   });
   const { device, port } = await startDevice(parts, keys);
-  const node = createNode(config, keys, state.readSequence());
+  const networks = networksOf(config);
+  const node = createNode(config, networks, { keys, storedSequence: state.readSequence() });
   await device.configureRelay({ address: node.address, mayForward: config.relay });
   const { interfaceName } = device;
   await runIpBatch([
     addAddress(interfaceName, node.address, 128),
+    ...networks.addresses.map(({ address, length }) => addAddress(interfaceName, address, length)),
     setMtu(interfaceName, config.mtu),
     setUp(interfaceName),
     addRoute(MESH_PREFIX, interfaceName),
   ]);
-  const daemon = new MeshDaemon(parts, { state, keys, device, port, node });
+  const importRoutes = await openImportRoutes(parts, networks, { device, port, node });
+  const daemon = new MeshDaemon(parts, { state, keys, device, port, node, networks, importRoutes });
   storeKeys(state, keys);
   // The device has its own copy. That of the identity is needed for every signature.
   keys.wireGuard.privateKey.fill(0);
@@ -65,7 +71,9 @@ async function startDevice({ config, log, releases, onDeviceEnd }: MeshParts, ke
     if (event.kind === 'failed') onDeviceEnd(event.error.message);
     if (event.kind === 'interface-removed') onDeviceEnd(`somebody removed the interface ${device.interfaceName}`);
   };
-  await device.configure({ listenPort: config.port, privateKey: keys.wireGuard.privateKey });
+  // A mark on what the device sends: it is not to follow the routes that lead through the device.
+  const fwmark = config.import.length > 0 ? config.table : 0;
+  await device.configure({ listenPort: config.port, privateKey: keys.wireGuard.privateKey, fwmark });
   if (device.aeadReason !== undefined) {
     log.warn(`encryption is slow: ${device.aeadReason}; use a Node from nodejs.org or npm`);
   }
@@ -73,7 +81,34 @@ async function startDevice({ config, log, releases, onDeviceEnd }: MeshParts, ke
   return { device, port: (await device.publicState()).listenPort };
 }
 
-function createNode(config: Config, keys: NodeKeys, storedSequence: number): MeshNode {
+/** Leftovers go in any case: what an earlier life imported need not be imported by this one. */
+async function openImportRoutes(
+  { config, log, releases }: MeshParts,
+  { imports, addresses }: Networks,
+  { device, port, node }: Pick<Opened, 'device' | 'port' | 'node'>,
+): Promise<ImportRoutes | undefined> {
+  if (imports.length === 0) {
+    await removeLeftRoutes();
+    return undefined;
+  }
+  releases.add(() => removeLeftRoutes());
+  const families = [...new Set(imports.map(({ prefix }) => prefix.address.family))];
+  const options = {
+    ...{ link: device.interfaceName, table: config.table, port, families },
+    addresses: [...addresses.map(({ address }) => address), node.address],
+  };
+  return ImportRoutes.open(options, (error) =>
+    log.warn(`a route into the mesh could not be changed: ${error.message}`),
+  );
+}
+
+/** What a node has kept from its earlier lives. */
+interface Kept {
+  readonly keys: NodeKeys;
+  readonly storedSequence: number;
+}
+
+function createNode(config: Config, networks: Networks, { keys, storedSequence }: Kept): MeshNode {
   const trust: TrustPolicy =
     config.trust === 'open' ? { mode: 'open' } : { mode: 'pinned', nodeIds: new Set(config.pin) };
   return new MeshNode({
@@ -84,6 +119,8 @@ function createNode(config: Config, keys: NodeKeys, storedSequence: number): Mes
     storedSequence,
     trust,
     bootstrap: [],
+    networks: networks.offers,
+    imports: networks.imports,
     mayRelay: config.relay,
     primitives: identityPrimitives,
     unixTime: () => millis(Date.now()),
@@ -97,6 +134,9 @@ interface Opened {
   readonly device: RunningDevice;
   readonly port: number;
   readonly node: MeshNode;
+  readonly networks: Networks;
+  /** Where anything is imported. */
+  readonly importRoutes: ImportRoutes | undefined;
 }
 
 /** One mesh on this host: a node and the sockets, links and names around it. */
@@ -110,7 +150,7 @@ export class MeshDaemon {
   #linksSaid = '';
 
   constructor(parts: MeshParts, opened: Opened) {
-    const { state, device, node } = opened;
+    const { state, device, node, importRoutes } = opened;
     const { releases } = parts;
     this.#parts = parts;
     this.#opened = opened;
@@ -122,6 +162,7 @@ export class MeshDaemon {
     this.#wiring = new Wiring(node, {
       device,
       sendInTunnel: (datagram, to) => tunnel.send(datagram, to),
+      routeImport: (prefix, isWanted) => (isWanted ? importRoutes?.add(prefix) : importRoutes?.remove(prefix)),
       storeSequence: (sequence) => state.storeSequence(sequence),
       onEvent: (event) => this.#logEvent(event),
       onTrouble: (what, error) => this.#handleTrouble(what, error as Error),
@@ -243,6 +284,7 @@ export class MeshDaemon {
     log.info(`address ${formatAddress(node.address)} on ${device.interfaceName}, WireGuard on UDP port ${port}`);
     const trust = config.trust === 'open' ? 'every node of it' : `${config.pin.length} pinned nodes`;
     log.info(`mesh "${config.mesh}", trusting ${trust}`);
+    for (const warning of networkWarnings(this.#opened.networks)) log.warn(warning);
   }
 
   #logEvent(event: NodeEvent): void {

@@ -1,5 +1,5 @@
 import type { StatusDocument } from '../api/index.ts';
-import { formatAddress, formatEndpoint } from '../inet/index.ts';
+import { formatAddress, formatEndpoint, formatPrefix } from '../inet/index.ts';
 import type { NodeStatus, NodeView } from '../mesh/index.ts';
 
 /** What the status holds that the mesh node does not know. */
@@ -8,11 +8,12 @@ export type HostStatus = Pick<
   'interface' | 'port' | 'wireGuardPublicKey' | 'trust' | 'links' | 'startedAtUnixMs'
 >;
 
-export function statusDocument({ self, nodes, drops }: NodeStatus, host: HostStatus): StatusDocument {
+export function statusDocument({ self, nodes, networks, drops }: NodeStatus, host: HostStatus): StatusDocument {
   const { nodeId, hostName, meshName, sequence } = self;
   return {
     self: { nodeId, address: formatAddress(self.address), hostName, meshName, sequence, ...host },
     nodes: nodes.map(nodeDocument).sort((a, b) => (a.hostName + a.nodeId < b.hostName + b.nodeId ? -1 : 1)),
+    networks: networksDocument(networks, new Map(nodes.map((node) => [node.nodeId, node.hostName]))),
     drops,
   };
 }
@@ -33,5 +34,21 @@ function nodeDocument(node: NodeView): StatusDocument['nodes'][number] {
     rxBytes,
     txBytes,
     ...(node.roundTripTime !== undefined && { roundTripTimeMs: node.roundTripTime }),
+  };
+}
+
+function networksDocument(
+  { offered, imported }: NodeStatus['networks'],
+  hostNames: ReadonlyMap<string, string>,
+): StatusDocument['networks'] {
+  return {
+    offered: offered.map(({ prefix, preference }) => ({ prefix: formatPrefix(prefix), preference })),
+    imported: imported.map(({ prefix, offers }) => ({
+      prefix: formatPrefix(prefix),
+      gateways: offers.map(({ nodeId, preference, path, isInUse }) => ({
+        ...{ nodeId, hostName: hostNames.get(nodeId) ?? '', preference, isInUse },
+        ...(path && { metric: path.metric }),
+      })),
+    })),
   };
 }

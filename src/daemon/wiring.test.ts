@@ -3,10 +3,12 @@ import { describe, it, mock } from 'node:test';
 import {
   formatAddress,
   formatEndpoint,
+  formatPrefix,
   parseAddress,
   parseEndpoint,
   type Endpoint,
   type IpAddress,
+  type Prefix,
 } from '../inet/index.ts';
 import { millis, type Machine, type Millis } from '../machine/index.ts';
 import type { NodeEvent, NodeInput, NodeOutput } from '../mesh/index.ts';
@@ -41,6 +43,8 @@ function wire(outputsByInput: Record<string, NodeOutput[]>, timeoutAt?: number) 
       sendDatagram: (_: Uint8Array, to: Endpoint) => void seen.push(`send to ${formatEndpoint(to)}`),
     },
     sendInTunnel: (_: Uint8Array, to: IpAddress) => void seen.push(`send in tunnel to ${formatAddress(to)}`),
+    routeImport: (prefix: Prefix, isWanted: boolean): void =>
+      void seen.push(`${isWanted ? 'route' : 'no route'} ${formatPrefix(prefix)}`),
     storeSequence: (sequence: number): void => void seen.push(`store ${sequence}`),
     onEvent: (event: NodeEvent) => void seen.push(`event ${event.kind}`),
     onTrouble: (what: string) => void seen.push(what),

@@ -1,4 +1,4 @@
-import type { Endpoint, IpAddress } from '../inet/index.ts';
+import type { Endpoint, IpAddress, Prefix } from '../inet/index.ts';
 import { millis, type Machine, type Millis } from '../machine/index.ts';
 import type { DeviceEvent } from '../device/index.ts';
 import type { NodeEvent, NodeInput, NodeOutput, RelayRouteChange } from '../mesh/index.ts';
@@ -20,6 +20,8 @@ export interface MeshDevice {
 export interface NodeWorld {
   readonly device: MeshDevice;
   sendInTunnel(datagram: Uint8Array, to: IpAddress): void;
+  /** Has the kernel send traffic for a network of others into the mesh, or not any more. */
+  routeImport(prefix: Prefix, isWanted: boolean): void;
   storeSequence(sequence: number): void;
   onEvent(event: NodeEvent): void;
   /** Something went wrong that the node can live with. */
@@ -122,6 +124,9 @@ export class Wiring {
         break;
       case 'relay-routes':
         this.#change(device.setRelayRoutes(output.changes), 'the device refused a change of its relay routes');
+        break;
+      case 'import-route':
+        this.#world.routeImport(output.prefix, output.isWanted);
         break;
       case 'store-sequence':
         this.#storeSequence(output.sequence);

@@ -110,7 +110,7 @@ export class DeviceForTesting {
       if (remove === true) this.#peers.delete(key);
       else if (peer !== undefined) {
         peer.endpoint = endpoint ?? peer.endpoint;
-        peer.allowedIp = allowedIps?.[0].prefix.address ?? peer.allowedIp;
+        // Its address in the mesh stays; networks that it leads to are nothing to this device.
       } else if (updateOnly !== true && allowedIps !== undefined) {
         this.#peers.set(key, newPeer(publicKey, allowedIps[0].prefix.address, endpoint));
       }

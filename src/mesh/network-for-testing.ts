@@ -7,6 +7,7 @@ import {
   addressFromBytes,
   endpointOf,
   formatAddress,
+  formatPrefix,
   isLinkLocal,
   type Endpoint,
   type IpAddress,
@@ -64,6 +65,8 @@ export class NetworkForTesting {
   /** How often the clock has woken a node. */
   readonly wakeUps = new Map<string, number>();
   readonly deviceDrops: string[] = [];
+  /** By host, the networks of others that its kernel routes into the mesh. */
+  readonly importRoutes = new Map<string, Set<string>>();
   /** Called after each change of a relay table. */
   onRelayRoutes: () => void = () => {};
   /** Return true to lose what would go from host to host. */
@@ -98,6 +101,8 @@ export class NetworkForTesting {
       trust: { mode: 'open' },
       bootstrap: [],
       mayRelay: true,
+      networks: [],
+      imports: [],
       primitives: this.#primitives,
       unixTime: this.unixTime,
       ...nodeOptions,
@@ -200,7 +205,13 @@ export class NetworkForTesting {
 
   #schedule(delay: Millis, run: () => void): void {
     const at = after(this.now, delay);
-    this.#calendar.splice(this.#calendar.findLastIndex((entry) => entry.at <= at) + 1, 0, { at, run });
+    let [low, high] = [0, this.#calendar.length];
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (this.#calendar[middle].at <= at) low = middle + 1;
+      else high = middle;
+    }
+    this.#calendar.splice(low, 0, { at, run });
   }
 
   #drain(host: Host): void {
@@ -233,6 +244,13 @@ export class NetworkForTesting {
       case 'relay-routes':
         device.setRelayRoutes(output.changes);
         return this.onRelayRoutes();
+      case 'import-route': {
+        const routes = this.importRoutes.get(host.name) ?? new Set();
+        if (output.isWanted) routes.add(formatPrefix(output.prefix));
+        else routes.delete(formatPrefix(output.prefix));
+        this.importRoutes.set(host.name, routes);
+        return;
+      }
       case 'store-sequence':
         this.storedSequences.set(host.name, output.sequence);
         return;

@@ -1,8 +1,11 @@
 /** What goes into a `MeshNode` and what comes out of it. */
 import type { IdentityPrimitives } from '../crypto/primitives.ts';
-import type { Endpoint, IpAddress } from '../inet/index.ts';
+import type { Endpoint, IpAddress, Prefix } from '../inet/index.ts';
 import type { Millis } from '../machine/index.ts';
 import type { DeviceChange, PeerState } from '../wireguard/configuration.ts';
+import type { OfferedNetwork } from './description.ts';
+import type { ImportRule } from './entitlement.ts';
+import type { NetworkView } from './gateways.ts';
 import type { FoundBy } from './known-nodes.ts';
 import type { TrustPolicy } from './trust.ts';
 import type { TunnelState } from './tunnel.ts';
@@ -19,6 +22,10 @@ export interface NodeOptions {
   readonly bootstrap: readonly Endpoint[];
   /** Whether this node forwards what others send to others. It cannot read it. */
   readonly mayRelay: boolean;
+  /** What this node leads to. */
+  readonly networks: readonly OfferedNetwork[];
+  /** What of the networks of others is believed; nothing else is. */
+  readonly imports: readonly ImportRule[];
   readonly primitives: IdentityPrimitives;
   /** For descriptions, whose times others read; everything else goes by `now`. */
   readonly unixTime: () => Millis;
@@ -53,6 +60,8 @@ export type NodeOutput =
   | { readonly kind: 'configure'; readonly change: DeviceChange }
   /** To whom relayed messages for an address go next. */
   | { readonly kind: 'relay-routes'; readonly changes: readonly RelayRouteChange[] }
+  /** A route of the host to the mesh's interface, for a network that others lead to. */
+  | { readonly kind: 'import-route'; readonly prefix: Prefix; readonly isWanted: boolean }
   /** Comes before the first datagram that uses the sequence number; it should be on disk by then. */
   | { readonly kind: 'store-sequence'; readonly sequence: number }
   | { readonly kind: 'event'; readonly event: NodeEvent };
@@ -78,7 +87,13 @@ export interface NodeEvent {
     | 'updated'
     | 'expired'
     /** Two nodes claim what only one can have; `reason` says what. */
-    | 'identity-contradiction';
+    | 'identity-contradiction'
+    /** Traffic for the network `prefix` goes to this node from now on; `reason` says why. */
+    | 'gateway-chosen'
+    /** The gateway in use for `prefix` cannot be reached, and there is no other. */
+    | 'gateway-cut'
+    /** The node offers `prefix` and is not believed; `reason` is a drop reason. */
+    | 'offer-refused';
   readonly nodeId: string;
   readonly address: IpAddress;
   /** Printable, but not to be believed. */
@@ -86,6 +101,7 @@ export interface NodeEvent {
   readonly endpoint: Endpoint | undefined;
   readonly foundBy: FoundBy;
   readonly reason?: string;
+  readonly prefix?: Prefix;
 }
 
 export interface NodeStatus {
@@ -97,6 +113,8 @@ export interface NodeStatus {
     readonly sequence: number;
   };
   readonly nodes: readonly NodeView[];
+  /** What this node offers, and what it imports from others. */
+  readonly networks: { readonly offered: readonly OfferedNetwork[]; readonly imported: readonly NetworkView[] };
   /** Datagrams and descriptions that were dropped, by reason. */
   readonly drops: Readonly<Record<string, number>>;
 }

@@ -2,7 +2,8 @@
  * A node of the mesh: finds the others, exchanges signed descriptions with them, decides whom to trust, keeps a WireGuard
  * peer for each, and says which way its traffic goes. It sees datagrams and the device's state, and says what to send and
  * what to configure. This file puts the parts together: `underlay.ts` speaks outside the tunnel and `overlay.ts` inside,
- * `neighbours.ts` chooses whom to stay close to, `paths.ts` finds the ways, `own-news.ts` says what we are.
+ * `neighbours.ts` chooses whom to stay close to, `paths.ts` finds the ways, `imports.ts` those to other networks,
+ * `own-news.ts` says what we are.
  */
 import type { Endpoint, IpAddress } from '../inet/index.ts';
 import { after, millis, seconds, TimerTable, type Machine, type Millis } from '../machine/index.ts';
@@ -14,6 +15,7 @@ import { domain } from './domain.ts';
 import { toHex } from './hex.ts';
 import { printableHostName } from './host-name.ts';
 import { identityFromSeed } from './identity.ts';
+import { Imports } from './imports.ts';
 import type { KnownNode } from './known-nodes.ts';
 import { meshTag, type Probe } from './messages.ts';
 import { Neighbours } from './neighbours.ts';
@@ -37,6 +39,7 @@ export class MeshNode implements Machine<NodeInput, NodeOutput> {
   readonly #context: NodeContext;
   readonly #ownNews: OwnNews;
   readonly #paths: Paths;
+  readonly #imports: Imports;
   readonly #underlay: Underlay;
   readonly #overlay: Overlay;
   readonly #timers = new TimerTable<'housekeeping'>();
@@ -50,6 +53,7 @@ export class MeshNode implements Machine<NodeInput, NodeOutput> {
     this.address = address;
     this.#ownNews = new OwnNews(this.#context);
     this.#paths = new Paths(this.#context);
+    this.#imports = new Imports(this.#context);
     const listener = {
       handleFetched: this.#handleFetched,
       handleNewsOfSelf: (sequence: number, now: Millis) => this.#ownNews.handle(sequence, now),
@@ -109,6 +113,7 @@ export class MeshNode implements Machine<NodeInput, NodeOutput> {
     }
     for (const { tunnel } of this.#context.roster.nodes.values()) tunnel.handleTimeout(now);
     this.#paths.handleTimeout(now);
+    this.#imports.handleTimeout(now);
     this.#drain(now);
   }
 
@@ -119,7 +124,7 @@ export class MeshNode implements Machine<NodeInput, NodeOutput> {
   nextTimeout(): Millis | undefined {
     if (this.#life !== 'running') return undefined;
     const { neighbours, roster } = this.#context;
-    const parts = [this.#ownNews, this.#underlay, this.#overlay, this.#paths, neighbours];
+    const parts = [this.#ownNews, this.#underlay, this.#overlay, this.#paths, this.#imports, neighbours];
     let next = this.#timers.next() ?? Infinity;
     for (const part of parts) next = Math.min(next, part.nextTimeout() ?? Infinity);
     for (const { tunnel } of roster.nodes.values()) next = Math.min(next, tunnel.nextTimeout() ?? Infinity);
@@ -132,17 +137,18 @@ export class MeshNode implements Machine<NodeInput, NodeOutput> {
     return {
       self: { nodeId: this.nodeId, address: this.address, hostName, meshName, sequence },
       nodes: roster.nodes.values().map((node) => this.#viewOf(node)),
+      networks: { offered: own.current.networks, imported: this.#imports.views() },
       drops: outbox.drops,
     };
   }
 
   #createContext(options: NodeOptions): NodeContext {
-    const { meshName, wireGuardPublicKey, primitives, storedSequence, unixTime, trust } = options;
+    const { meshName, wireGuardPublicKey, primitives, storedSequence, unixTime, trust, networks } = options;
     const identity = identityFromSeed(options.identitySeed, primitives);
     const { nodeId } = identity;
     const hostName = printableHostName(options.hostName);
     const capabilities = options.mayRelay ? [RELAY_CAPABILITY] : [];
-    const self = { identity, meshName, wireGuardPublicKey, hostName, capabilities };
+    const self = { identity, meshName, wireGuardPublicKey, hostName, capabilities, networks };
     const own = new OwnDescription(self, primitives, storedSequence, unixTime());
     const tag = meshTag(meshName, primitives);
     const outbox = new Outbox(tag);
@@ -181,6 +187,7 @@ export class MeshNode implements Machine<NodeInput, NodeOutput> {
     const node = roster.admit(description, origin, now);
     if (node === undefined) return;
     this.#paths.handleDescribed(node, now);
+    this.#imports.handleDescribed(node, now);
     neighbours.reviewSoon(now);
     this.#overlay.flood(description, origin.neighbour);
   };
@@ -231,10 +238,14 @@ export class MeshNode implements Machine<NodeInput, NodeOutput> {
   // What goes out
 
   #drain(now: Millis): void {
-    for (const node of this.#removed.splice(0)) this.#paths.handleRemoved(node, now);
+    for (const node of this.#removed.splice(0)) {
+      this.#paths.handleRemoved(node, now);
+      this.#imports.handleRemoved(node, now);
+    }
     // A tunnel that is lost takes routes away, and a route that changes is a reason for other tunnels to move.
     do this.#paths.drain(now);
     while (this.#drainTunnels(now));
+    this.#imports.drain(now);
     this.#paths.report();
     this.#underlay.drain();
     this.#overlay.drain();

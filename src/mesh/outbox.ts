@@ -1,5 +1,5 @@
 /** What a node wants done, in order, until somebody polls it; and the count of what it ignored. */
-import type { Endpoint } from '../inet/index.ts';
+import type { Endpoint, Prefix } from '../inet/index.ts';
 import type { PeerChange } from '../wireguard/configuration.ts';
 import type { KnownNode } from './known-nodes.ts';
 import { writeMessage, type Message } from './messages.ts';
@@ -43,6 +43,10 @@ export class Outbox {
     this.#output.push({ kind: 'relay-routes', changes });
   }
 
+  importRoute(prefix: Prefix, isWanted: boolean): void {
+    this.#output.push({ kind: 'import-route', prefix, isWanted });
+  }
+
   storeSequence(sequence: number): void {
     this.#output.push({ kind: 'store-sequence', sequence });
   }
@@ -51,10 +55,12 @@ export class Outbox {
     kind: NodeEvent['kind'],
     about: Pick<KnownNode, 'description' | 'endpoint' | 'foundBy'>,
     reason?: string,
+    prefix?: Prefix,
   ): void {
     const { description, endpoint, foundBy } = about;
     const { nodeId, address, hostName } = description;
-    const event = { kind, nodeId, address, hostName, endpoint, foundBy, ...(reason !== undefined && { reason }) };
+    const said = { ...(reason !== undefined && { reason }), ...(prefix && { prefix }) };
+    const event = { kind, nodeId, address, hostName, endpoint, foundBy, ...said };
     this.#output.push({ kind: 'event', event });
   }
 

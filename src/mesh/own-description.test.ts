@@ -15,6 +15,7 @@ const self = {
   hostName: 'h',
   wireGuardPublicKey: new Uint8Array(32).fill(2),
   capabilities: [],
+  networks: [],
 };
 
 function own(storedSequence: number, unixNow: Millis = NOW): OwnDescription {

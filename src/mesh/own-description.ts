@@ -2,7 +2,14 @@
 import type { IdentityPrimitives } from '../crypto/primitives.ts';
 import { endpointsEqual, type Endpoint } from '../inet/index.ts';
 import { after, millis, type Millis } from '../machine/index.ts';
-import { DESCRIPTION_LIFE, MAX_ENDPOINTS, MAX_LIFE, signDescription, type Description } from './description.ts';
+import {
+  DESCRIPTION_LIFE,
+  MAX_ENDPOINTS,
+  MAX_LIFE,
+  signDescription,
+  type Description,
+  type OfferedNetwork,
+} from './description.ts';
 import { isWorthDescribing } from './endpoints.ts';
 import type { Identity } from './identity.ts';
 
@@ -12,6 +19,7 @@ export interface Self {
   readonly hostName: string;
   readonly wireGuardPublicKey: Uint8Array;
   readonly capabilities: readonly string[];
+  readonly networks: readonly OfferedNetwork[];
 }
 
 export class OwnDescription {
@@ -46,7 +54,7 @@ export class OwnDescription {
         issuedAt,
         expiresAt: after(issuedAt, DESCRIPTION_LIFE),
         endpoints: this.#endpoints.map((endpoint) => ({ endpoint, kind: 'interface' })),
-        networks: [],
+        networks: this.#self.networks,
         capabilities: this.#self.capabilities,
       },
       this.#self.identity,

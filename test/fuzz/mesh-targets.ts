@@ -171,7 +171,15 @@ function newNode(): MeshNode {
   const primitives = { ...identityPrimitives, randomBytes: (length: number) => random.bytes(length) };
   const node = new MeshNode({
     ...{ meshName: 'test', identitySeed: new Uint8Array(32).fill(9), wireGuardPublicKey: new Uint8Array(32).fill(8) },
-    ...{ hostName: 'node', storedSequence: 0, trust: { mode: 'open' }, bootstrap: [], mayRelay: true },
+    ...{
+      hostName: 'node',
+      storedSequence: 0,
+      trust: { mode: 'open' },
+      bootstrap: [],
+      mayRelay: true,
+      networks: [],
+      imports: [],
+    },
     ...{ primitives, unixTime: () => NOW },
   });
   node.handle({ kind: 'links', links: [{ index: 1, name: 'eth0' }] }, millis(0));

@@ -1,0 +1,30 @@
+import Table from 'cli-table3';
+
+const EDGES = ['top', 'bottom', 'left', 'right', 'mid'];
+const CORNERS = [
+  'top-mid',
+  'top-left',
+  'top-right',
+  'bottom-mid',
+  'bottom-left',
+  'bottom-right',
+  'left-mid',
+  'mid-mid',
+  'right-mid',
+];
+const NO_BORDERS = { ...Object.fromEntries([...EDGES, ...CORNERS].map((part) => [part, ''])), middle: '  ' };
+
+/** Columns side by side, under a heading. `colour` is for terminals. */
+export function plainTable(head: readonly string[], rows: readonly (readonly string[])[], colour: boolean): string {
+  const table = new Table({
+    head: [...head],
+    chars: NO_BORDERS,
+    style: { head: colour ? ['bold'] : [], border: [], 'padding-left': 0, 'padding-right': 0, compact: true },
+  });
+  table.push(...rows.map((row) => [...row]));
+  return table
+    .toString()
+    .split('\n')
+    .map((line) => line.trimEnd())
+    .join('\n');
+}

@@ -1,0 +1,121 @@
+/**
+ * The networks of others in a node's life: hands `Gateways` descriptions and paths, carries its wishes out, and keeps the
+ * paths to gateways that matter under watch.
+ */
+import { DEFAULT_RTT_COST, NOMINAL_COST, rttPenalty } from '../babel/index.ts';
+import type { Prefix } from '../inet/index.ts';
+import { after, millis, seconds, type Millis } from '../machine/index.ts';
+import { Gateways, type GatewayOutput, type NetworkView } from './gateways.ts';
+import type { KnownNode } from './known-nodes.ts';
+import { drained, type NodeContext } from './node-context.ts';
+import { pathOf } from './paths.ts';
+
+/** Less than the time for which traffic has a path probed often. */
+const WATCH_INTERVAL = seconds(2);
+/**
+ * Whoever was lost on the direct path counts as cut off for so long, whatever Babel says: other neighbours may not have
+ * noticed yet that the node has died, and go on announcing it.
+ */
+const SUSPECT_FOR = seconds(5);
+
+export class Imports {
+  readonly #context: NodeContext;
+  readonly #gateways: Gateways;
+  /** Gateways with a direct path. */
+  readonly #direct = new Set<KnownNode>();
+  readonly #suspects = new Map<KnownNode, Millis>();
+  #watchAt: Millis | undefined;
+
+  constructor(context: NodeContext) {
+    const { imports, networks } = context.options;
+    this.#context = context;
+    this.#gateways = new Gateways({ imports, own: networks.map(({ prefix }) => prefix) });
+  }
+
+  /** There is a new description, of a node that is a peer by now. */
+  handleDescribed({ description }: KnownNode, now: Millis): void {
+    this.#gateways.handleDescription(description, now);
+  }
+
+  handleRemoved(node: KnownNode, now: Millis): void {
+    this.#direct.delete(node);
+    this.#suspects.delete(node);
+    this.#gateways.handleGone(node.description.nodeId, now);
+  }
+
+  handleTimeout(now: Millis): void {
+    for (const [node, until] of this.#suspects) if (until <= now) this.#suspects.delete(node);
+    this.#gateways.handleTimeout(now);
+    if (this.#watchAt !== undefined && this.#watchAt <= now) this.#watchAt = undefined;
+  }
+
+  nextTimeout(): Millis | undefined {
+    const wanted = [this.#gateways.nextTimeout(), this.#watchAt, ...this.#suspects.values()];
+    const next = Math.min(...wanted.map((at) => at ?? Infinity));
+    return next === Infinity ? undefined : millis(next);
+  }
+
+  /** Draws the consequences of what has changed about paths. */
+  drain(now: Millis): void {
+    const { roster } = this.#context;
+    for (const nodeId of this.#gateways.nodeIds) {
+      const node = roster.nodes.get(nodeId);
+      if (node !== undefined) this.#gateways.handlePath(nodeId, this.#metricOf(node, now), now);
+    }
+    for (const output of drained(this.#gateways)) this.#carryOut(output);
+    if (this.#watchAt === undefined) this.#watch(now);
+  }
+
+  views(): NetworkView[] {
+    return this.#gateways.views();
+  }
+
+  /** Of the path to the node; `undefined` where there is none to rely on. */
+  #metricOf(node: KnownNode, now: Millis): number | undefined {
+    const path = pathOf(node);
+    if (path.kind === 'direct') {
+      this.#direct.add(node);
+      this.#suspects.delete(node);
+      return NOMINAL_COST + rttPenalty(node.tunnel.smoothedRtt ?? millis(0), DEFAULT_RTT_COST);
+    }
+    // A direct path may also have been given up, for want of traffic.
+    if (this.#direct.delete(node) && node.tunnel.state === 'lost') this.#suspects.set(node, after(now, SUSPECT_FOR));
+    return path.kind === 'relayed' && !this.#suspects.has(node) ? path.metric : undefined;
+  }
+
+  /** Has the paths probed as those that carry traffic are: whether a gateway answers is to be known before there is any. */
+  #watch(now: Millis): void {
+    for (const nodeId of this.#gateways.watched()) {
+      const node = this.#context.roster.nodes.get(nodeId);
+      node?.tunnel.handleActive(now);
+      if (node !== undefined && !node.tunnel.isUp) node.route?.via.tunnel.handleActive(now);
+      this.#watchAt = after(now, WATCH_INTERVAL);
+    }
+  }
+
+  #carryOut(output: GatewayOutput): void {
+    const { outbox } = this.#context;
+    switch (output.kind) {
+      case 'configure':
+        return outbox.configure(...output.peers);
+      case 'route':
+        return outbox.importRoute(output.prefix, output.isWanted);
+      case 'chosen':
+        return this.#report('gateway-chosen', output, `preference ${output.preference}`);
+      case 'cut':
+        return this.#report('gateway-cut', output);
+      case 'refused':
+        outbox.drop(output.reason);
+        return this.#report('offer-refused', output, output.reason);
+    }
+  }
+
+  #report(
+    kind: 'gateway-chosen' | 'gateway-cut' | 'offer-refused',
+    { nodeId, prefix }: { readonly nodeId: string; readonly prefix: Prefix },
+    reason?: string,
+  ): void {
+    const node = this.#context.roster.nodes.get(nodeId);
+    if (node !== undefined) this.#context.outbox.event(kind, node, reason, prefix);
+  }
+}
