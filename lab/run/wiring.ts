@@ -64,12 +64,8 @@ export function nodeLines({ links }: Scenario, node: ScenarioNode): string[] {
         ]),
     ),
     // As an administrator's own: babeld leaves alone what has no protocol.
-    ...node.routes.map(({ to, via }) => `${familyOf(via)}route replace ${to} via ${via} proto static`),
+    ...node.routes.map(({ to, via }) => `route replace ${to} via ${via} proto static`),
   ];
-}
-
-function familyOf(address: string): string {
-  return address.includes(':') ? '-6 ' : '';
 }
 
 function addAddressLine(name: string, address: string): string {
