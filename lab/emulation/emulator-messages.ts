@@ -12,6 +12,8 @@ export interface EmulatorPlan {
 export type EmulatorRequest =
   | { readonly kind: 'cut'; readonly link: number; readonly how: 'silent' | 'carrier' }
   | { readonly kind: 'heal'; readonly link: number }
+  /** Takes one end from its link, until it is moved to another. */
+  | { readonly kind: 'unplug'; readonly end: number }
   | { readonly kind: 'move'; readonly end: number; readonly link: number }
   | { readonly kind: 'stop' };
 

@@ -21,7 +21,8 @@ interface Waiting {
 interface End {
   readonly tap: Tap;
   readonly direction: Direction;
-  link: number;
+  /** `undefined` while it is plugged in nowhere. */
+  link: number | undefined;
   /** On their way from here, in the order of arrival. */
   onTheWay: Waiting[];
 }
@@ -75,7 +76,7 @@ class Emulation {
     for (let i = 0; i < FRAMES_A_TURN; i++) {
       const length = end.tap.read(this.#buffer);
       if (length === 0) return;
-      if (this.#cut.has(end.link)) continue;
+      if (!this.#isConnected(end)) continue;
       const arrivesAt = end.direction.admit(length, now);
       if (arrivesAt !== undefined) end.onTheWay.push({ frame: this.#buffer.bytes.slice(0, length), arrivesAt });
     }
@@ -87,13 +88,17 @@ class Emulation {
     for (const end of this.#ends) {
       const count = end.onTheWay.findIndex(({ arrivesAt }) => arrivesAt > due);
       const arrived = end.onTheWay.splice(0, count < 0 ? end.onTheWay.length : count);
-      if (this.#cut.has(end.link)) continue;
+      if (!this.#isConnected(end)) continue;
       const others = this.#ends.filter((other) => other !== end && other.link === end.link);
       for (const { frame } of arrived) {
         this.#buffer.bytes.set(frame);
         for (const { tap } of others) tap.write(this.#buffer, frame.length);
       }
     }
+  }
+
+  #isConnected({ link }: End): boolean {
+    return link !== undefined && !this.#cut.has(link);
   }
 
   /** @returns whether that was all */
@@ -115,6 +120,12 @@ class Emulation {
       const i = request.end;
       const direction = new Direction(this.#plan.links[request.link], seededRandom(this.#plan.seed * 1000 + i));
       this.#ends[i] = { tap: end.tap, direction, link: request.link, onTheWay: [] };
+      end.tap.setCarrier(true);
+      return;
+    }
+    if (request.kind === 'unplug') {
+      this.#ends[request.end].link = undefined;
+      this.#ends[request.end].tap.setCarrier(false);
       return;
     }
     const isCut = request.kind === 'cut';

@@ -1,6 +1,7 @@
 /** The namespaces and links of a scenario: made, changed while it runs, and let go. */
 import { execFile } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
+import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { namespacePath, runIpBatch } from '../../src/linux/index.ts';
 import { LinkEmulator } from '../emulation/link-emulator.ts';
@@ -12,6 +13,9 @@ import { cablesNamespace, namespaceOf } from '../underlay.ts';
 import * as wiring from './wiring.ts';
 
 const execute = promisify(execFile);
+
+/** While a node moves. Linux looks at carriers that went once a second. */
+const UNPLUGGED_MS = 1200;
 
 /** An end of a link that is emulated, and where it is now. */
 interface EmulatedEnd {
@@ -107,16 +111,24 @@ export class Network {
     this.#record();
   }
 
-  /** Plugs the node's end of one link in at another; the interface stays, with its addresses unless others are given. */
+  /**
+   * Pulls the node's cable from one link and plugs it in at another; the interface stays, with its addresses unless
+   * others are given. Without a moment between, the kernel would go on with the hardware addresses of the old link.
+   */
   async move(name: string, from: string, to: string, addresses?: readonly string[]): Promise<void> {
     const here = this.#interface(name, from);
     const { links, nodes } = this.#scenario;
     const target = this.#link(to);
     if (target.emulated === undefined) {
       const node = nodes.find((candidate) => candidate.name === name) as ScenarioNode;
-      await this.#cables(wiring.moveLines(node, links.indexOf(here.madeFor), links.indexOf(target)));
+      const made = links.indexOf(here.madeFor);
+      await this.#cables(wiring.unplugLines(node, made));
+      await delay(UNPLUGGED_MS);
+      await this.#cables(wiring.plugLines(node, made, links.indexOf(target)));
     } else {
       const end = this.#emulatedEnds.findIndex((candidate) => candidate.end === here.end);
+      await this.#emulator?.change({ kind: 'unplug', end });
+      await delay(UNPLUGGED_MS);
       await this.#emulator?.change({ kind: 'move', end, link: this.#emulatedLinks.indexOf(target) });
     }
     this.#interfaces.delete(`${name} ${from}`);

@@ -159,7 +159,8 @@ export class ScenarioRun {
         return;
       case 'move':
         this.#say(`move ${event.node} from ${event.from} to ${event.to}`);
-        return this.#network?.move(event.node, event.from, event.to, event.addresses);
+        this.#underWay.push(this.#move(event));
+        return;
       case 'readdress':
         this.#say(`${event.node} has ${event.addresses.join(', ') || 'no address'} on ${event.link}`);
         return this.#network?.readdress(event.node, event.link, event.addresses);
@@ -167,6 +168,11 @@ export class ScenarioRun {
         this.#say(`${event.node} runs ${event.command.join(' ')}`);
         this.#underWay.push(this.#execute(event.node, event.command));
     }
+  }
+
+  async #move({ node, from, to, addresses }: ScenarioEvent & { do: 'move' }): Promise<void> {
+    await this.#network?.move(node, from, to, addresses);
+    this.#say(`${node} is on ${to}`);
   }
 
   async #restart(node: string): Promise<void> {

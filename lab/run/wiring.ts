@@ -102,9 +102,14 @@ function cableStateLines(
   return [...bridge, ...cables].map((name) => `link set dev ${name} ${state}`);
 }
 
-/** Plugs the cable of `end`, made for link number `made`, in at link number `to`. */
-export function moveLines(node: ScenarioNode, made: number, to: number): string[] {
-  return [`link set dev ${cableOf(node, made)} master ${bridgeOf(to)}`];
+/** Pulls the node's cable, made for link number `made`. */
+export function unplugLines(node: ScenarioNode, made: number): string[] {
+  return [`link set dev ${cableOf(node, made)} down`];
+}
+
+/** Plugs that cable in at link number `to`. */
+export function plugLines(node: ScenarioNode, made: number, to: number): string[] {
+  return [`link set dev ${cableOf(node, made)} master ${bridgeOf(to)}`, `link set dev ${cableOf(node, made)} up`];
 }
 
 /** The same on all links of a node. */
