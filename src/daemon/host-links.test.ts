@@ -26,15 +26,16 @@ const LINKS = [
   link(3, 'eth1'),
   link(4, 'unplugged', { running: false }),
   link(5, 'vpn0', { isPointToPoint: true }),
+  link(6, 'wm0', { isPointToPoint: true }),
 ];
 const LINK_LOCALS = [2, 3, 4, 5].map((index) => address(index, `fe80::${index}`));
 
 function linksOf(addresses: LinkAddress[], chosen: string[] = []): string[] {
-  return viewHost(LINKS, addresses, { chosen, port: 7077 }).links.map(({ name }) => name);
+  return viewHost(LINKS, addresses, { chosen, port: 7077, tunnel: 'wm0' }).links.map(({ name }) => name);
 }
 
 function endpointsOf(...addresses: LinkAddress[]): string[] {
-  return viewHost(LINKS, addresses, { chosen: [], port: 7077 }).endpoints.map(formatEndpoint);
+  return viewHost(LINKS, addresses, { chosen: [], port: 7077, tunnel: 'wm0' }).endpoints.map(formatEndpoint);
 }
 
 describe('the links that beacons go out on', () => {
@@ -61,9 +62,11 @@ describe('the endpoints a node offers', () => {
     ['169.254.3.4', 2, []],
     ['fe80::1', 2, []],
     ['fd77::1', 5, []],
+    ['10.77.0.5', 5, ['10.77.0.5:7077']],
+    ['10.77.0.5', 6, []],
   ];
   for (const [text, interfaceIndex, endpoints] of rows) {
-    it(`${endpoints.length === 0 ? 'do not include' : 'include'} ${text}`, () => {
+    it(`${endpoints.length === 0 ? 'do not include' : 'include'} ${text} of ${LINKS[interfaceIndex - 1].name}`, () => {
       assert.deepEqual(endpointsOf(address(interfaceIndex, text)), endpoints);
     });
   }

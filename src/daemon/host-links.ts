@@ -25,10 +25,14 @@ export interface HostView {
 export interface LinkChoice {
   readonly chosen: readonly string[];
   readonly port: number;
+  /** The mesh's own interface. */
+  readonly tunnel: string;
 }
 
 export function viewHost(links: readonly Link[], addresses: readonly LinkAddress[], choice: LinkChoice): HostView {
-  const usable = addresses.filter(({ isTentative }) => !isTentative);
+  // Who took an address inside the mesh for an endpoint would look for the tunnel in the tunnel.
+  const tunnel = links.find(({ name }) => name === choice.tunnel)?.index;
+  const usable = addresses.filter((entry) => !entry.isTentative && entry.interfaceIndex !== tunnel);
   // A beacon needs a link-local address to come from; the kernel gives a link one a moment after the link is up.
   const canSpeak = new Set(usable.filter(({ address }) => isLinkLocal(address)).map((entry) => entry.interfaceIndex));
   const isWanted = (link: Link) =>

@@ -184,7 +184,9 @@ export class MeshDaemon {
       onDeviceEvent(event);
       this.#wiring.handleDeviceEvent(event);
     };
-    const hostLinks = new HostLinks({ chosen: config.link, port }, (view) => this.#handleHost(view));
+    const hostLinks = new HostLinks({ chosen: config.link, port, tunnel: device.interfaceName }, (view) =>
+      this.#handleHost(view),
+    );
     releases.add(() => hostLinks.close());
     hostLinks.scan();
     const bootstrap = new BootstrapResolver(config.bootstrap, {
