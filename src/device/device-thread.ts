@@ -87,6 +87,7 @@ class DeviceThread {
     this.#relay = relay;
     this.#loop = new EventLoop({
       ...shared,
+      counters: this.#counters,
       outbound,
       inbound,
       relay,

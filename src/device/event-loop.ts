@@ -3,6 +3,7 @@ import { millis, type Millis } from '../machine/index.ts';
 import type { Device, DeviceOutput } from '../wireguard/index.ts';
 import type { InboundPath } from './inbound-path.ts';
 import type { OutboundPath } from './outbound-path.ts';
+import { refusedDatagrams, type PathCounters } from './path-counters.ts';
 import type { PeerReports } from './peer-reports.ts';
 import type { Relay } from './relay.ts';
 import type { Sockets } from './sockets.ts';
@@ -30,6 +31,7 @@ export interface EventLoopParts {
   readonly outbound: OutboundPath;
   readonly inbound: InboundPath;
   readonly relay: Relay;
+  readonly counters: PathCounters;
   readonly pathErrors: PeerReports;
   readonly wakeUp: EventFd;
   readonly link: TunLink;
@@ -81,7 +83,7 @@ export class EventLoop {
       const from = this.#parts.clock();
       const ready = this.#epoll.wait(this.#untilTimeout(from));
       const now = this.#parts.clock();
-      this.#urgency.handleWait(from, now);
+      this.#urgency.handleWait(from, now, refusedDatagrams(this.#parts.counters));
       for (let i = 0; i < ready && !this.#isStopped; i++) {
         this.#dispatch(this.#epoll.key(i), now);
         this.drainOutput(now);

@@ -61,3 +61,8 @@ export function pathCounters(): PathCounters {
     controlRateExceeded: 0,
   };
 }
+
+/** How many datagrams came that a flood could consist of. */
+export function refusedDatagrams({ unauthenticated, handshakeFlood, controlRateExceeded }: PathCounters): number {
+  return unauthenticated + handshakeFlood + controlRateExceeded;
+}

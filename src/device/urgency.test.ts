@@ -8,61 +8,64 @@ describe('the urgency of the device thread', () => {
   let isAllowed: boolean;
   let urgency: Urgency;
   let now: number;
+  let refused: number;
   const start = () => {
     urgency = new Urgency((isRealTime) => {
       asked.push(isRealTime);
       return isAllowed;
     }, millis(now));
   };
-  /** Works for `work` ms on `bytes`, then waits for `wait`. */
-  const turn = (work: number, wait: number, bytes = 65_536) => {
-    urgency.handleWork(bytes);
-    now += work + wait;
-    urgency.handleWait(millis(now - wait), millis(now));
+  /** For `length` ms, works for `work` on `bytes`, of which `refusals` datagrams are refused, and waits for `wait`. */
+  const turns = (length: number, { work = 0.3, wait = 0.05, bytes = 65_536, refusals = 0 }) => {
+    for (const end = now + length; now < end;) {
+      urgency.handleWork(bytes);
+      refused += refusals;
+      now += work + wait;
+      urgency.handleWait(millis(now - wait), millis(now), refused);
+    }
   };
-  const turns = (length: number, work: number, wait: number, bytes?: number) => {
-    for (const end = now + length; now < end;) turn(work, wait, bytes);
-  };
+  const FLOOD = { wait: 0.001, refusals: 40, bytes: 4000 };
 
   beforeEach(() => {
-    [asked, isAllowed, now] = [[], true, 1000];
+    [asked, isAllowed, now, refused] = [[], true, 1000, 0];
     start();
   });
 
-  it('is there from the start, and stays while the thread finds time to sleep', () => {
-    turns(10_000, 0.3, 0.05);
+  it('is there from the start, and stays while there is work for the peers, with sleep and without', () => {
+    turns(5000, { wait: 0.05 });
+    turns(5000, { wait: 0.001 });
     assert.deepEqual(asked, [true]);
   });
 
-  it('ends when there is always work, and comes back with the first sleep a second later', () => {
-    turns(5000, 0.3, 0.001);
+  it('ends when a flood keeps the thread busy, and comes back a second later', () => {
+    turns(900, FLOOD);
     assert.deepEqual(asked, [true, false]);
-    turn(0.3, 0.05);
+    turns(1000, {});
     assert.deepEqual(asked, [true, false, true]);
   });
 
-  it('does not come back sooner, so that a flood with gaps has no more of it', () => {
-    turns(60, 0.3, 0.001);
-    turns(900, 0.3, 0.05);
-    assert.deepEqual(asked, [true, false]);
+  it('stays in a flood that leaves time to sleep, or is a trickle', () => {
+    turns(1000, { ...FLOOD, wait: 0.1 });
+    turns(1000, { ...FLOOD, refusals: 1 });
+    assert.deepEqual(asked, [true]);
   });
 
   it('ends when small packets wake the thread one by one', () => {
-    turns(100, 0.01, 0.09, 1200);
+    turns(900, { work: 0.01, wait: 0.09, bytes: 1200 });
     assert.deepEqual(asked, [true, false]);
   });
 
   it('stays when small packets come seldom, or large ones often', () => {
-    turns(1000, 0.01, 0.99, 84);
-    turns(1000, 0.05, 0.05, 65_536);
+    turns(1000, { work: 0.01, wait: 0.99, bytes: 84 });
+    turns(1000, { work: 0.05, wait: 0.05, bytes: 65_536 });
     assert.deepEqual(asked, [true]);
   });
 
   it('is asked for once where the host refuses it', () => {
     [asked, isAllowed] = [[], false];
     start();
-    turns(5000, 0.3, 0.001);
-    turns(5000, 0.01, 0.09, 1200);
+    turns(5000, FLOOD);
+    turns(5000, { work: 0.01, wait: 0.09, bytes: 1200 });
     assert.deepEqual(asked, [true]);
   });
 });
