@@ -12,8 +12,9 @@ import { pathCounters } from '../src/device/path-counters.ts';
 import { PeerReports } from '../src/device/peer-reports.ts';
 import { Sockets } from '../src/device/sockets.ts';
 import { TunWriter } from '../src/device/tun-writer.ts';
+import { Urgency } from '../src/device/urgency.ts';
 import { parseEndpoint, parsePrefix } from '../src/inet/index.ts';
-import { Epoll, NativeBuffer, openTun, runIpBatch, SocketAddress, type Tun } from '../src/linux/index.ts';
+import { Epoll, NativeBuffer, openTun, runIpBatch, setRealTime, SocketAddress, type Tun } from '../src/linux/index.ts';
 import { millis, type Millis } from '../src/machine/index.ts';
 import { Device } from '../src/wireguard/index.ts';
 import type { FarmPeer } from './measures/peers.ts';
@@ -59,14 +60,16 @@ class FarmDevice {
     this.#device.configure({ privateKey, peers: [hub] }, clock());
   }
 
-  handlePackets(now: Millis): void {
-    this.#path.outbound.drain(now);
+  handlePackets(now: Millis): number {
+    const bytes = this.#path.outbound.drain(now);
     this.#drainOutput();
+    return bytes;
   }
 
-  handleDatagrams(now: Millis): void {
-    this.#path.inbound.drain(this.sockets.open[0], now);
+  handleDatagrams(now: Millis): number {
+    const bytes = this.#path.inbound.drain(this.sockets.open[0], now);
     this.#drainOutput();
+    return bytes;
   }
 
   handleTimeout(now: Millis): void {
@@ -106,13 +109,16 @@ function run(devices: readonly FarmDevice[]): never {
     epoll.add(sockets.open[0].fd, 2 * i + 1);
   });
   let timersAt = 0;
+  const urgency = new Urgency(setRealTime, clock());
   for (;;) {
+    const from = clock();
     const ready = epoll.wait(LONGEST_WAIT);
     const now = clock();
+    urgency.handleWait(from, now, 0);
     for (let i = 0; i < ready; i++) {
       const key = epoll.key(i);
-      if (key % 2 === 0) devices[key / 2].handlePackets(now);
-      else devices[(key - 1) / 2].handleDatagrams(now);
+      const device = devices[key >> 1];
+      urgency.handleWork(key % 2 === 0 ? device.handlePackets(now) : device.handleDatagrams(now));
     }
     if (now < timersAt) continue;
     timersAt = now + LONGEST_WAIT;
