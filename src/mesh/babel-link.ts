@@ -1,9 +1,10 @@
 /**
- * Babel between the neighbours of a mesh (docs/decisions/0015-babel-inside-the-mesh.md): one interface without multicast,
+ * Babel between the neighbours of a mesh (docs/decisions/0017-babel-inside-the-mesh.md): one interface without multicast,
  * on which each neighbour goes by a link-local address made of its mesh address. Each node announces its own address, and
  * nothing else is believed.
  */
 import {
+  DEFAULT_RTT_COST,
   impliedRouterId,
   INFINITE,
   Speaker,
@@ -69,7 +70,8 @@ export class BabelLink {
     const link = { id: INTERFACE, kind: 'tunnel', discovery: 'unicast', timing: TIMING } as const;
     const mtu = MAX_BABEL_BYTES + IPV6_UDP_HEADERS;
     this.#isStarted = true;
-    this.#speaker.addInterface({ ...link, mtu, address: linkLocalOf(this.#address) }, now);
+    const address = linkLocalOf(this.#address);
+    this.#speaker.addInterface({ ...link, mtu, address, rttCost: DEFAULT_RTT_COST }, now);
     this.#speaker.announce(prefixOf(this.#address, 128), 0, now);
   }
 
@@ -87,6 +89,11 @@ export class BabelLink {
     const address = linkLocalOf(description.address);
     this.#neighbours.delete(formatAddress(address));
     this.#speaker.removeNeighbour(INTERFACE, address, now);
+  }
+
+  /** Probes measure more often than Babel's own timestamps. */
+  handleRtt({ description }: KnownNode, rtt: Millis, now: Millis): void {
+    this.#speaker.handleRtt(INTERFACE, linkLocalOf(description.address), rtt, now);
   }
 
   /** A node has become known: its address is believed from now on. */

@@ -82,20 +82,20 @@ export class Neighbours {
     this.reviewSoon(now);
   }
 
-  /** @returns those that have become unwanted, who should be told */
+  /** @returns those that are wanted otherwise than before, and can be told */
   handleTimeout(now: Millis): KnownNode[] {
     if (this.#chooseAt > now) return [];
     this.#chooseAt = after(now, REVIEW_INTERVAL);
     const wishes = chooseNeighbours(this.#ownNodeId, this.#eligible(now));
-    const left: KnownNode[] = [];
+    const changed: KnownNode[] = [];
     for (const node of this.#nodes.values()) {
       const wish = wishes.get(node.description.nodeId) ?? 'no';
       const { relation, tunnel } = node;
-      if (wish === 'no' && relation.ours !== 'no' && tunnel.isUp) left.push(node);
+      if (wish !== relation.ours && tunnel.isUp) changed.push(node);
       relation.ours = wish;
       tunnel.want(isWished(relation), now);
     }
-    return left;
+    return changed;
   }
 
   nextTimeout(): Millis {

@@ -109,6 +109,7 @@ export class MeshNode implements Machine<NodeInput, NodeOutput> {
     this.#underlay.handleTimeout(now);
     this.#overlay.handleTimeout(now);
     for (const node of this.#context.neighbours.handleTimeout(now)) {
+      this.#paths.review(node, now);
       this.#probe(node, { nonce: this.#context.nonce(), isConfirmed: false }, now);
     }
     for (const { tunnel } of this.#context.roster.nodes.values()) tunnel.handleTimeout(now);
@@ -246,7 +247,6 @@ export class MeshNode implements Machine<NodeInput, NodeOutput> {
     do this.#paths.drain(now);
     while (this.#drainTunnels(now));
     this.#imports.drain(now);
-    this.#paths.report();
     this.#underlay.drain();
     this.#overlay.drain();
   }
@@ -255,10 +255,10 @@ export class MeshNode implements Machine<NodeInput, NodeOutput> {
   #drainTunnels(now: Millis): boolean {
     let hasOutput = false;
     for (const node of this.#context.roster.nodes.values()) {
-      for (const output of drained(node.tunnel)) {
-        this.#handleTunnelOutput(output, node, now);
-        hasOutput = true;
-      }
+      if (!node.tunnel.hasOutput) continue;
+      hasOutput = true;
+      for (const output of drained(node.tunnel)) this.#handleTunnelOutput(output, node, now);
+      this.#paths.review(node, now);
     }
     return hasOutput;
   }

@@ -89,11 +89,14 @@ export class Overlay {
     switch (message.kind) {
       case 'probe': {
         const isNeighbour = neighbours.handleProbe(node, message, now);
+        this.#paths.review(node, now);
         return outbox.tunnelSend({ kind: 'probe-reply', nonce: message.nonce, isNeighbour }, node);
       }
       case 'probe-reply':
         if (!node.tunnel.handleProbeReply(message.nonce, now)) return outbox.drop('probe-reply-unasked');
-        return neighbours.handleProbeReply(node, message.isNeighbour, now);
+        this.#paths.handleProbed(node, now);
+        neighbours.handleProbeReply(node, message.isNeighbour, now);
+        return this.#paths.review(node, now);
       case 'babel':
         return this.#paths.handleBabel(node, message.packet, now);
       case 'announce':
@@ -107,7 +110,8 @@ export class Overlay {
       case 'leave':
         if (!node.tunnel.isUp) return;
         neighbours.handleLeave(node, now);
-        return outbox.event('left', node);
+        outbox.event('left', node);
+        return this.#paths.review(node, now);
       case 'description-request': {
         const answer = this.#answerTo(message);
         return answer === undefined ? outbox.drop('request-unanswerable') : outbox.tunnelSend(answer, node);

@@ -6,7 +6,7 @@ import { endpointOf, type Endpoint } from '../inet/index.ts';
 import type { Millis } from '../machine/index.ts';
 import { BabelLink, RELAY_CAPABILITY, type BabelLinkOutput } from './babel-link.ts';
 import type { KnownNode } from './known-nodes.ts';
-import { drained, neighboursOf, type NodeContext } from './node-context.ts';
+import { drained, type NodeContext } from './node-context.ts';
 import type { Path, RelayRouteChange } from './node-interface.ts';
 
 /** The UDP port, between addresses of the mesh, of WireGuard messages that others carry. */
@@ -47,6 +47,7 @@ export class Paths {
   }
 
   handleRemoved(node: KnownNode, now: Millis): void {
+    this.review(node, now);
     this.#said.delete(node);
     this.#relays.delete(node.description.nodeId);
     this.#babel.handleFilter(now);
@@ -57,6 +58,12 @@ export class Paths {
     else this.#context.outbox.drop('babel-from-no-neighbour');
   }
 
+  /** The tunnel has answered a probe. */
+  handleProbed(node: KnownNode, now: Millis): void {
+    const { smoothedRtt } = node.tunnel;
+    if (smoothedRtt !== undefined && this.#neighbours.has(node)) this.#babel.handleRtt(node, smoothedRtt, now);
+  }
+
   handleTimeout(now: Millis): void {
     this.#babel.handleTimeout(now);
   }
@@ -65,10 +72,9 @@ export class Paths {
     return this.#babel.nextTimeout();
   }
 
-  /** Draws the consequences of what has changed. Tunnels may have something to say after it. */
+  /** Carries out what Babel says. Tunnels may have something to say after it. */
   drain(now: Millis): void {
     const { outbox } = this.#context;
-    this.#syncNeighbours(now);
     const changes: RelayRouteChange[] = [];
     for (const output of drained(this.#babel)) {
       if (output.kind === 'send') outbox.tunnelSend({ kind: 'babel', packet: output.packet }, output.to);
@@ -77,28 +83,23 @@ export class Paths {
     if (changes.length > 0) outbox.relayRoutes(changes);
   }
 
-  /** Reports nodes that are reached over another relay than before, or over none any more. */
-  report(): void {
-    for (const [node, said] of this.#said) {
-      const path = pathOf(node);
-      const words = path.kind === 'relayed' ? `via ${path.via}` : path.kind;
-      if (words === said) continue;
-      this.#said.set(node, words);
-      const wasOrIsRelayed = said.startsWith('via') || words.startsWith('via');
-      if (wasOrIsRelayed) this.#context.outbox.event('rerouted', node, words);
-    }
+  /** The node's tunnel, or the wish to be neighbours, may have changed. */
+  review(node: KnownNode, now: Millis): void {
+    const isNeighbour = this.#context.roster.nodes.has(node) && this.#context.neighbours.isNeighbour(node);
+    if (!isNeighbour && this.#neighbours.delete(node)) this.#babel.removeNeighbour(node, now);
+    if (isNeighbour && !this.#neighbours.has(node) && this.#babel.addNeighbour(node, now)) this.#neighbours.add(node);
+    this.#report(node);
   }
 
-  #syncNeighbours(now: Millis): void {
-    const wanted = new Set(neighboursOf(this.#context));
-    for (const node of this.#neighbours) {
-      if (wanted.has(node)) continue;
-      this.#neighbours.delete(node);
-      this.#babel.removeNeighbour(node, now);
-    }
-    for (const node of wanted) {
-      if (!this.#neighbours.has(node) && this.#babel.addNeighbour(node, now)) this.#neighbours.add(node);
-    }
+  /** Tells of a node that is reached over another relay than before, or over none any more. */
+  #report(node: KnownNode): void {
+    const path = pathOf(node);
+    const words = path.kind === 'relayed' ? `via ${path.via}` : path.kind;
+    const said = this.#said.get(node);
+    if (said === undefined || words === said) return;
+    this.#said.set(node, words);
+    const wasOrIsRelayed = said.startsWith('via') || words.startsWith('via');
+    if (wasOrIsRelayed) this.#context.outbox.event('rerouted', node, words);
   }
 
   #handleRoute(output: BabelLinkOutput & { kind: 'route' }, changes: RelayRouteChange[], now: Millis): void {
@@ -107,6 +108,7 @@ export class Paths {
     if (node !== undefined) {
       node.route = via && { via, metric };
       node.tunnel.setRelay(via !== undefined && via !== node, now);
+      this.#report(node);
     }
     changes.push({ destination, via: node && via?.description.wireGuardPublicKey });
   }

@@ -105,6 +105,10 @@ export class Tunnel {
     return this.#phase.name === 'up';
   }
 
+  get hasOutput(): boolean {
+    return this.#output.length > 0;
+  }
+
   /** Whether the node has shown, with its present key, that it holds the key. */
   get hasBeenUp(): boolean {
     return this.#hasBeenUp;
@@ -224,7 +228,7 @@ export class Tunnel {
 
   /** The endpoint that WireGuard has is not a direct one. */
   handleMisdirected(now: Millis): void {
-    if (this.#phase.name === 'up') this.#rest(now);
+    if (this.#phase.name === 'up') this.#lose(now);
   }
 
   handleLeave(now: Millis): void {
