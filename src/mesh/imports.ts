@@ -46,7 +46,6 @@ export class Imports {
   handleTimeout(now: Millis): void {
     for (const [node, until] of this.#suspects) if (until <= now) this.#suspects.delete(node);
     this.#gateways.handleTimeout(now);
-    if (this.#watchAt !== undefined && this.#watchAt <= now) this.#watchAt = undefined;
   }
 
   nextTimeout(): Millis | undefined {
@@ -62,8 +61,12 @@ export class Imports {
       const node = roster.nodes.get(nodeId);
       if (node !== undefined) this.#gateways.handlePath(nodeId, this.#metricOf(node, now), now);
     }
-    for (const output of drained(this.#gateways)) this.#carryOut(output);
-    if (this.#watchAt === undefined) this.#watch(now);
+    let mustWatch = this.#watchAt !== undefined && this.#watchAt <= now;
+    for (const output of drained(this.#gateways)) {
+      this.#carryOut(output);
+      mustWatch = true;
+    }
+    if (mustWatch) this.#watch(now);
   }
 
   views(): NetworkView[] {
@@ -85,6 +88,7 @@ export class Imports {
 
   /** Has the paths probed as those that carry traffic are: whether a gateway answers is to be known before there is any. */
   #watch(now: Millis): void {
+    this.#watchAt = undefined;
     for (const nodeId of this.#gateways.watched()) {
       const node = this.#context.roster.nodes.get(nodeId);
       node?.tunnel.handleActive(now);
