@@ -117,6 +117,12 @@ export class ScenarioRun {
     this.#signal.throwIfAborted();
   }
 
+  /** Waited for at the end. What fails before that is not to end the process, which has a lab to take down. */
+  #goOn(work: Promise<void>): void {
+    work.catch(() => undefined);
+    this.#underWay.push(work);
+  }
+
   #loadSteps(load: Load, index: number): Step[] {
     const start = { at: load.start, begin: () => this.#startLoad(load, FIRST_TCP_PORT + index) };
     if (load.end === undefined) return [start];
@@ -125,7 +131,7 @@ export class ScenarioRun {
       if (tcp !== undefined) this.#tcpOutcomes.set(load.name, tcp.stop());
       this.#tcps.delete(load.name);
       const ping = this.#pings.get(load.name);
-      if (ping !== undefined) this.#underWay.push(ping.stop());
+      if (ping !== undefined) this.#goOn(ping.stop());
     };
     return [start, { at: load.end, begin: stop }];
   }
@@ -155,18 +161,18 @@ export class ScenarioRun {
         return this.#nodes.kill(event.node);
       case 'restart':
         this.#say(`restart the daemon of ${event.node}`);
-        this.#underWay.push(this.#restart(event.node));
+        this.#goOn(this.#restart(event.node));
         return;
       case 'move':
         this.#say(`move ${event.node} from ${event.from} to ${event.to}`);
-        this.#underWay.push(this.#move(event));
+        this.#goOn(this.#move(event));
         return;
       case 'readdress':
         this.#say(`${event.node} has ${event.addresses.join(', ') || 'no address'} on ${event.link}`);
         return this.#network?.readdress(event.node, event.link, event.addresses);
       case 'exec':
         this.#say(`${event.node} runs ${event.command.join(' ')}`);
-        this.#underWay.push(this.#execute(event.node, event.command));
+        this.#goOn(this.#execute(event.node, event.command));
     }
   }
 
@@ -198,10 +204,10 @@ export class ScenarioRun {
       case 'reachable':
       case 'unreachable': {
         const at = this.#planned(expectation.after);
-        return [{ at, begin: () => void this.#underWay.push(this.#seekAnswers(expectation)) }];
+        return [{ at, begin: () => this.#goOn(this.#seekAnswers(expectation)) }];
       }
       case 'path':
-        return [{ at: expectation.at, begin: () => void this.#underWay.push(this.#sendTrain(expectation)) }];
+        return [{ at: expectation.at, begin: () => this.#goOn(this.#sendTrain(expectation)) }];
       case 'cpu':
         return [
           { at: expectation.from, begin: () => void this.#cpuBefore.set(expectation, this.#cpuTimes()) },
