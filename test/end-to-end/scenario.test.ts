@@ -199,7 +199,7 @@ after = "heal"
 what = "reachable"
 from = "a"
 to = "fd00:2::3"
-within = "3 s"
+within = "5 s"
 after = "move"
 `;
     for (const delay of ['', 'delay = "1 ms"']) {
