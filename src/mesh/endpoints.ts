@@ -3,6 +3,11 @@ import { endpointsEqual, isLinkLocal, type Endpoint } from '../inet/index.ts';
 import { after, seconds, type Millis } from '../machine/index.ts';
 import { isMeshAddress } from './address.ts';
 
+/** Whether it is one of the underlay, and not the other end of relays. */
+export function isDirect(endpoint: Endpoint | undefined): boolean {
+  return endpoint !== undefined && !isMeshAddress(endpoint.address);
+}
+
 const MAX_HEARD = 4;
 const HEARD_TIMEOUT = seconds(600);
 

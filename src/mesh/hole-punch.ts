@@ -10,8 +10,7 @@
 import { endpointsEqual, type Endpoint } from '../inet/index.ts';
 import { after, millis, seconds, type Millis } from '../machine/index.ts';
 import { isWorthDescribing } from './endpoints.ts';
-
-export const MAX_CALL_CANDIDATES = 8;
+import { MAX_CALL_CANDIDATES } from './messages.ts';
 
 /** A call that gets no answer is lost with its relay, or the other side does not know us yet. */
 const CALL_INTERVAL = seconds(1);

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { identityPrimitives } from '../crypto/node.ts';
+import { parseEndpoint } from '../inet/index.ts';
 import {
   MAGIC,
   MAX_MESSAGE_BYTES,
@@ -29,7 +30,13 @@ const messages: Message[] = [
     bytes: new Uint8Array(MAX_PART_BYTES).fill(3),
   },
   { kind: 'probe', nonce: 2n ** 63n, wish: 'likes', isInterested: true, isConfirmed: false },
-  { kind: 'probe-reply', nonce: 0n, isNeighbour: true },
+  { kind: 'probe-reply', nonce: 0n, isNeighbour: true, seenAt: parseEndpoint('[2001:db8::1]:65535') },
+  { kind: 'probe-reply', nonce: 0n, isNeighbour: false, seenAt: undefined },
+  {
+    kind: 'call',
+    pleaseAnswer: true,
+    candidates: [parseEndpoint('192.0.2.1:7077')!, parseEndpoint('[2001:db8::1]:1')!],
+  },
   { kind: 'digest', digest: new Uint8Array(16).fill(9) },
   { kind: 'babel', packet: Uint8Array.of(42, 2, 0, 0) },
   { kind: 'announce', ...news },
@@ -51,7 +58,7 @@ describe('a message', () => {
       const bytes = writeMessage(message, TAG);
       for (let length = 0; length < bytes.length; length++) {
         const cut = readMessage(bytes.subarray(0, length), TAG);
-        if (['summary', 'description-part', 'babel'].includes(message.kind)) continue;
+        if (['summary', 'description-part', 'babel', 'call'].includes(message.kind)) continue;
         assert.equal(cut, 'message-malformed');
       }
     });
@@ -72,7 +79,7 @@ describe('a message', () => {
 
   it('made of random bytes is a message or a reason, never an exception', () => {
     fc.assert(
-      fc.property(fc.nat(11), fc.uint8Array({ maxLength: 1300 }), (type, body) => {
+      fc.property(fc.nat(12), fc.uint8Array({ maxLength: 1300 }), (type, body) => {
         const read = readMessage(Uint8Array.of(MAGIC, 2, type, 0, ...TAG, ...body), TAG);
         if (typeof read !== 'string') assert.deepEqual(readMessage(writeMessage(read, TAG), TAG), read);
       }),

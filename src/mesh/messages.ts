@@ -12,10 +12,12 @@
  */
 import * as cbor from 'cborg';
 import type { IdentityPrimitives } from '../crypto/primitives.ts';
+import type { Endpoint } from '../inet/index.ts';
 import { MAX_DESCRIPTION_BYTES } from './description.ts';
 import { domain } from './domain.ts';
 import { fromHex, toHex } from './hex.ts';
 import { NODE_ID_BYTES } from './identity.ts';
+import { ENDPOINT_BYTES, readEndpoint, writeEndpoint } from './wire-endpoint.ts';
 
 /** The first byte of every message. */
 export const MAGIC = 0x77;
@@ -33,6 +35,7 @@ const TYPE = {
   leave: 8,
   digest: 9,
   babel: 10,
+  call: 11,
 } as const;
 
 /** Where the fields lie, in bytes. */
@@ -41,6 +44,8 @@ const HELLO = { nodeId: 12, sequence: 40, knownSequence: 48, challenge: 56, echo
 const REQUEST = { nodeId: 12, nonce: 40, offset: 48, end: 50, paddedEnd: MAX_MESSAGE_BYTES } as const;
 const PART = { nodeId: 12, nonce: 40, sequence: 48, total: 56, offset: 58, bytes: 60 } as const;
 const PROBE = { nonce: 12, flags: 20, end: 21 } as const;
+const REPLY = { seenAt: 21, end: 40 } as const;
+const CALL = { flags: 12, candidates: 13 } as const;
 const DIGEST = { digest: 12, end: 28 } as const;
 const BABEL = { packet: 12 } as const;
 const SUMMARY = { flags: 12, entries: 16 } as const;
@@ -56,6 +61,7 @@ const IS_NEIGHBOUR = 1;
 const WISHES = ['no', 'likes', 'needs'] as const;
 
 export const DIGEST_BYTES = DIGEST.end - DIGEST.digest;
+export const MAX_CALL_CANDIDATES = 8;
 export const MAX_BABEL_BYTES = MAX_MESSAGE_BYTES - BABEL.packet;
 
 /** That a node has a description with this sequence number. */
@@ -111,6 +117,16 @@ export interface ProbeReply {
   readonly nonce: bigint;
   /** To its sender the receiver is a neighbour. */
   readonly isNeighbour: boolean;
+  /** The endpoint at which its sender sees the receiver. */
+  readonly seenAt: Endpoint | undefined;
+}
+
+/** Before hole punching: where the sender may be reached. */
+export interface Call {
+  readonly kind: 'call';
+  /** The receiver is to say the same of itself. */
+  readonly pleaseAnswer: boolean;
+  readonly candidates: readonly Endpoint[];
 }
 
 /** A newer description was accepted and can be asked for. */
@@ -153,6 +169,7 @@ export type Message =
   | Summary
   | Digest
   | BabelMessage
+  | Call
   | Leave;
 export type MessageDrop = 'message-malformed' | 'message-unknown-version' | 'message-unknown-type' | 'foreign-mesh';
 
@@ -187,6 +204,7 @@ export function writeMessage(message: Message, tag: Uint8Array): Uint8Array {
     case 'probe-reply':
       view.setBigUint64(PROBE.nonce, message.nonce);
       bytes[PROBE.flags] = message.isNeighbour ? IS_NEIGHBOUR : 0;
+      writeEndpoint(message.seenAt, bytes, REPLY.seenAt);
       break;
     case 'announce':
       writeNews(message, bytes, view, HEADER.end);
@@ -200,6 +218,10 @@ export function writeMessage(message: Message, tag: Uint8Array): Uint8Array {
       break;
     case 'babel':
       bytes.set(message.packet, BABEL.packet);
+      break;
+    case 'call':
+      bytes[CALL.flags] = message.pleaseAnswer ? PLEASE_ANSWER : 0;
+      message.candidates.forEach((candidate, i) => writeEndpoint(candidate, bytes, candidateAt(i)));
       break;
     case 'leave':
   }
@@ -235,6 +257,8 @@ export function readMessage(datagram: Uint8Array, tag: Uint8Array): Message | Me
       return datagram.length <= BABEL.packet || datagram.length > MAX_MESSAGE_BYTES
         ? 'message-malformed'
         : { kind: 'babel', packet: datagram.subarray(BABEL.packet) };
+    case TYPE.call:
+      return readCall(view) ?? 'message-malformed';
     case TYPE.leave:
       return { kind: 'leave' };
     default:
@@ -251,8 +275,9 @@ function lengthOf(message: Message): number {
     case 'description-part':
       return PART.bytes + message.bytes.length;
     case 'probe':
-    case 'probe-reply':
       return PROBE.end;
+    case 'probe-reply':
+      return REPLY.end;
     case 'announce':
       return HEADER.end + NEWS.end;
     case 'summary':
@@ -261,6 +286,8 @@ function lengthOf(message: Message): number {
       return DIGEST.end;
     case 'babel':
       return BABEL.packet + message.packet.length;
+    case 'call':
+      return candidateAt(message.candidates.length);
     case 'leave':
       return HEADER.end;
   }
@@ -336,9 +363,24 @@ function readProbe(view: DataView): Probe | undefined {
 }
 
 function readProbeReply(view: DataView): ProbeReply | undefined {
-  if (view.byteLength < PROBE.end) return undefined;
+  if (view.byteLength < REPLY.end) return undefined;
   const isNeighbour = (view.getUint8(PROBE.flags) & IS_NEIGHBOUR) !== 0;
-  return { kind: 'probe-reply', nonce: view.getBigUint64(PROBE.nonce), isNeighbour };
+  const seenAt = readEndpoint(view, REPLY.seenAt);
+  return { kind: 'probe-reply', nonce: view.getBigUint64(PROBE.nonce), isNeighbour, seenAt };
+}
+
+function candidateAt(index: number): number {
+  return CALL.candidates + index * ENDPOINT_BYTES;
+}
+
+function readCall(view: DataView): Call | undefined {
+  if (view.byteLength < CALL.candidates) return undefined;
+  const candidates: Endpoint[] = [];
+  for (let i = 0; i < MAX_CALL_CANDIDATES && candidateAt(i + 1) <= view.byteLength; i++) {
+    const candidate = readEndpoint(view, candidateAt(i));
+    if (candidate !== undefined) candidates.push(candidate);
+  }
+  return { kind: 'call', pleaseAnswer: (view.getUint8(CALL.flags) & PLEASE_ANSWER) !== 0, candidates };
 }
 
 function readAnnounce(view: DataView): Announce | undefined {

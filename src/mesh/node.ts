@@ -2,17 +2,18 @@
  * A node of the mesh: finds the others, exchanges signed descriptions with them, decides whom to trust, keeps a WireGuard
  * peer for each, and says which way its traffic goes. It sees datagrams and the device's state, and says what to send and
  * what to configure. This file puts the parts together: `underlay.ts` speaks outside the tunnel and `overlay.ts` inside,
- * `neighbours.ts` chooses whom to stay close to, `paths.ts` finds the ways, `imports.ts` those to other networks,
+ * `neighbours.ts` chooses whom to stay close to, `paths.ts` finds the ways, `hole-punching.ts` shorter ones, `imports.ts` those to other networks,
  * `own-news.ts` says what we are.
  */
 import type { Endpoint, IpAddress } from '../inet/index.ts';
 import { after, millis, seconds, TimerTable, type Machine, type Millis } from '../machine/index.ts';
 import type { PeerState } from '../wireguard/configuration.ts';
-import { isMeshAddress } from './address.ts';
 import { RELAY_CAPABILITY } from './babel-link.ts';
 import { readDescription } from './description.ts';
 import { domain } from './domain.ts';
+import { isDirect } from './endpoints.ts';
 import { toHex } from './hex.ts';
+import { HolePunching } from './hole-punching.ts';
 import { printableHostName } from './host-name.ts';
 import { identityFromSeed } from './identity.ts';
 import { Imports } from './imports.ts';
@@ -40,6 +41,7 @@ export class MeshNode implements Machine<NodeInput, NodeOutput> {
   readonly #ownNews: OwnNews;
   readonly #paths: Paths;
   readonly #imports: Imports;
+  readonly #holePunching: HolePunching;
   readonly #underlay: Underlay;
   readonly #overlay: Overlay;
   readonly #timers = new TimerTable<'housekeeping'>();
@@ -59,7 +61,9 @@ export class MeshNode implements Machine<NodeInput, NodeOutput> {
       handleNewsOfSelf: (sequence: number, now: Millis) => this.#ownNews.handle(sequence, now),
     };
     this.#underlay = new Underlay(this.#context, listener);
-    this.#overlay = new Overlay(this.#context, this.#paths, listener);
+    this.#holePunching = new HolePunching(this.#context, (to) => this.#underlay.call(to));
+    const shared = { context: this.#context, paths: this.#paths, holePunching: this.#holePunching };
+    this.#overlay = new Overlay({ ...shared, listener });
   }
 
   handle(input: NodeInput, now: Millis): void {
@@ -113,6 +117,7 @@ export class MeshNode implements Machine<NodeInput, NodeOutput> {
       this.#probe(node, { nonce: this.#context.nonce(), isConfirmed: false }, now);
     }
     for (const { tunnel } of this.#context.roster.nodes.values()) tunnel.handleTimeout(now);
+    this.#holePunching.handleTimeout(now);
     this.#paths.handleTimeout(now);
     this.#imports.handleTimeout(now);
     this.#drain(now);
@@ -125,7 +130,15 @@ export class MeshNode implements Machine<NodeInput, NodeOutput> {
   nextTimeout(): Millis | undefined {
     if (this.#life !== 'running') return undefined;
     const { neighbours, roster } = this.#context;
-    const parts = [this.#ownNews, this.#underlay, this.#overlay, this.#paths, this.#imports, neighbours];
+    const parts = [
+      this.#ownNews,
+      this.#underlay,
+      this.#overlay,
+      this.#holePunching,
+      this.#paths,
+      this.#imports,
+      neighbours,
+    ];
     let next = this.#timers.next() ?? Infinity;
     for (const part of parts) next = Math.min(next, part.nextTimeout() ?? Infinity);
     for (const { tunnel } of roster.nodes.values()) next = Math.min(next, tunnel.nextTimeout() ?? Infinity);
@@ -218,7 +231,9 @@ export class MeshNode implements Machine<NodeInput, NodeOutput> {
     const node = this.#context.roster.nodes.withKey(publicKey);
     if (node === undefined) return;
     node.tunnel.handleActive(now);
-    if (!node.tunnel.isUp && node.route !== undefined) node.route.via.tunnel.handleActive(now);
+    if (node.tunnel.isUp || node.route === undefined) return;
+    node.route.via.tunnel.handleActive(now);
+    this.#holePunching.handleActive(node, now);
   }
 
   #keepHouse(now: Millis): void {
@@ -247,6 +262,7 @@ export class MeshNode implements Machine<NodeInput, NodeOutput> {
     do this.#paths.drain(now);
     while (this.#drainTunnels(now));
     this.#imports.drain(now);
+    this.#holePunching.drain();
     this.#underlay.drain();
     this.#overlay.drain();
   }
@@ -312,10 +328,6 @@ export class MeshNode implements Machine<NodeInput, NodeOutput> {
       roundTripTime: tunnel.smoothedRtt,
     };
   }
-}
-
-function isDirect(endpoint: Endpoint | undefined): boolean {
-  return endpoint !== undefined && !isMeshAddress(endpoint.address);
 }
 
 function viewOf({ buffer, byteOffset }: Uint8Array): DataView {

@@ -6,6 +6,8 @@ import type { IpAddress } from '../inet/index.ts';
 import { after, millis, seconds, TimerTable, type Millis } from '../machine/index.ts';
 import { answerRequest, DescriptionExchange } from './description-exchange.ts';
 import { domain } from './domain.ts';
+import { isDirect } from './endpoints.ts';
+import type { HolePunching } from './hole-punching.ts';
 import type { KnownNode } from './known-nodes.ts';
 import { DIGEST_BYTES, readMessage, type Digest, type Message, type News } from './messages.ts';
 import { drained, neighboursOf, type NodeContext } from './node-context.ts';
@@ -19,14 +21,17 @@ const EXCHANGE = { window: 16, perSource: 1024, total: 4096 };
 export class Overlay {
   readonly #context: NodeContext;
   readonly #paths: Paths;
+  readonly #holePunching: HolePunching;
   readonly #listener: Listener;
   /** The sources are node ids. */
   readonly #exchange: DescriptionExchange<string>;
   readonly #timers = new TimerTable<'compare'>();
 
-  constructor(context: NodeContext, paths: Paths, listener: Listener) {
+  constructor(parts: { context: NodeContext; paths: Paths; holePunching: HolePunching; listener: Listener }) {
+    const { context, paths, holePunching, listener } = parts;
     this.#context = context;
     this.#paths = paths;
+    this.#holePunching = holePunching;
     this.#listener = listener;
     this.#exchange = new DescriptionExchange(EXCHANGE, (nodeId) => nodeId, context.nonce);
   }
@@ -90,15 +95,19 @@ export class Overlay {
       case 'probe': {
         const isNeighbour = neighbours.handleProbe(node, message, now);
         this.#paths.review(node, now);
-        return outbox.tunnelSend({ kind: 'probe-reply', nonce: message.nonce, isNeighbour }, node);
+        const seenAt = isDirect(node.endpoint) ? node.endpoint : undefined;
+        return outbox.tunnelSend({ kind: 'probe-reply', nonce: message.nonce, isNeighbour, seenAt }, node);
       }
       case 'probe-reply':
         if (!node.tunnel.handleProbeReply(message.nonce, now)) return outbox.drop('probe-reply-unasked');
         this.#paths.handleProbed(node, now);
+        this.#holePunching.handleSeenAt(node, message.seenAt, now);
         neighbours.handleProbeReply(node, message.isNeighbour, now);
         return this.#paths.review(node, now);
       case 'babel':
         return this.#paths.handleBabel(node, message.packet, now);
+      case 'call':
+        return this.#holePunching.handleCall(node, message, now);
       case 'announce':
         return this.#handleNews(message, node, now);
       case 'digest':
