@@ -2,8 +2,8 @@
  * A node of the mesh: finds the others, exchanges signed descriptions with them, decides whom to trust, keeps a WireGuard
  * peer for each, and says which way its traffic goes. It sees datagrams and the device's state, and says what to send and
  * what to configure. This file puts the parts together: `underlay.ts` speaks outside the tunnel and `overlay.ts` inside,
- * `neighbours.ts` chooses whom to stay close to, `paths.ts` finds the ways, `hole-punching.ts` shorter ones, `imports.ts` those to other networks,
- * `own-news.ts` says what we are.
+ * `neighbours.ts` chooses whom to stay close to, `paths.ts` finds the ways, `hole-punching.ts` shorter ones, `imports.ts`
+ * those to other networks, `own-news.ts` says what we are.
  */
 import type { Endpoint, IpAddress } from '../inet/index.ts';
 import { after, millis, seconds, TimerTable, type Machine, type Millis } from '../machine/index.ts';
