@@ -10,10 +10,29 @@
 export { errnoName, PlatformError, SystemCallError, watchReadable } from './syscall.ts';
 export { NativeBuffer } from './native-buffer.ts';
 export { InterfaceNameError, interfaceName } from './interface-name.ts';
-export { currentName, inNamespaceOf, openTun, PieceList, TunError, type Tun, type TunOffloads } from './tun.ts';
+export {
+  currentName,
+  inNamespaceOf,
+  openTun,
+  openTunQueues,
+  PieceList,
+  tunOf,
+  TunError,
+  type Tun,
+  type TunOffloads,
+} from './tun.ts';
 export * from './tap.ts';
 export { SocketAddress } from './socket-address.ts';
-export { MAX_SEGMENTS, MAX_TRAIN_BYTES, openUdpPair, openUdpSocket, PortInUseError, type UdpSocket } from './udp.ts';
+export {
+  MAX_SEGMENTS,
+  MAX_TRAIN_BYTES,
+  openUdpGroup,
+  openUdpPair,
+  openUdpSocket,
+  PortInUseError,
+  udpSocketOf,
+  type UdpSocket,
+} from './udp.ts';
 export * from './epoll.ts';
 export * from './boot-clock.ts';
 export * from './eventfd.ts';

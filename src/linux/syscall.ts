@@ -38,10 +38,11 @@ interface Libc {
   setrlimit(resource: number, limit: number): number;
   prctl(operation: number, argument: number): number;
   sched_setscheduler(thread: number, policy: number, parameters: number): number;
+  bpf(command: number, attributes: number, length: number): number;
 }
 
 /** Results are declared `int` although some are `ssize_t`: none of ours is longer than 2^31. */
-const SIGNATURES: Record<keyof Libc, string> = {
+const SIGNATURES: Record<Exclude<keyof Libc, 'bpf'>, string> = {
   open: 'int open(const char *, int)',
   close: 'int close(int)',
   read: 'int read(int, uintptr_t, size_t)',
@@ -105,7 +106,11 @@ function loadLibc(): Libc {
   try {
     const library = koffi.load(null);
     const entries = Object.entries(SIGNATURES).map(([name, signature]) => [name, library.func(signature)] as const);
-    return Object.fromEntries(entries) as unknown as Libc;
+    // The C library has no name for it.
+    const syscall = library.func('long syscall(long, int, uintptr_t, uint32_t)');
+    const bpf = (command: number, attributes: number, length: number): number =>
+      Number(syscall(process.arch === 'x64' ? 321 : 280, command, attributes, length));
+    return { ...Object.fromEntries(entries), bpf } as unknown as Libc;
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
     throw new PlatformError(`the C library cannot be reached from Node (${why}): use a Node from nodejs.org or npm`);

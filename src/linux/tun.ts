@@ -1,4 +1,5 @@
 import { WiremeshError } from '../error.ts';
+import { steerFlows } from './flow-steering.ts';
 import { interfaceName } from './interface-name.ts';
 import { NativeBuffer, setPointer } from './native-buffer.ts';
 import { inNamespace } from './netns.ts';
@@ -58,8 +59,10 @@ const O_RDWR_NONBLOCK_CLOEXEC = 0x2 | 0x800 | 0x80000;
 /** `struct ifreq`, in bytes. */
 const IFREQ = { name: 0, flags: 16, end: 40 } as const;
 const IFF_TUN = 0x0001;
+const IFF_MULTI_QUEUE = 0x0100;
 const IFF_NO_PI = 0x1000;
 const IFF_VNET_HDR = 0x4000;
+const IFF_TUN_EXCL = 0x8000;
 
 const TUNSETIFF = 0x400454ca;
 const TUNGETIFF = 0x800454d2;
@@ -86,9 +89,36 @@ const OFFLOADS: readonly (readonly [flags: number, offloads: TunOffloads])[] = [
  * @throws InterfaceNameError, TunError, SystemCallError
  */
 export function openTun(name: string): Tun {
+  return openQueue(name, 0);
+}
+
+/**
+ * Opens the TUN device `name` with several queues. A flow of the host stays in one of them (`steerFlows`), and what is
+ * written to any of them reaches the host. The device is gone when all are closed.
+ * @throws InterfaceNameError, TunError, SystemCallError
+ */
+export function openTunQueues(name: string, count: number): readonly Tun[] {
+  // Without IFF_TUN_EXCL the kernel would give us queues of another program's device.
+  const queues = [openQueue(name, IFF_MULTI_QUEUE | IFF_TUN_EXCL)];
+  try {
+    while (queues.length < count) queues.push(openQueue(queues[0].name, IFF_MULTI_QUEUE));
+    steerFlows(queues[0].fd, count);
+  } catch (error) {
+    for (const queue of queues) queue.close();
+    throw error;
+  }
+  return queues;
+}
+
+/** A queue that another thread has opened. It stays with that thread: `close` is for that to call. */
+export function tunOf({ fd, name, offloads }: Pick<Tun, 'fd' | 'name' | 'offloads'>): Tun {
+  return new LinuxTun(fd, name, offloads);
+}
+
+function openQueue(name: string, flags: number): Tun {
   interfaceName(name.replace('%d', '00'));
   return closedOnFailure(openCloneDevice(), (fd) => {
-    const actualName = attach(fd, name);
+    const actualName = attach(fd, name, flags);
     const size = new NativeBuffer(4);
     size.view.setUint32(0, VIRTIO_HEADER_BYTES, true);
     check(libc.ioctl(fd, TUNSETVNETHDRSZ, size.address), 'ioctl', `TUN device ${actualName}`);
@@ -126,17 +156,19 @@ function openCloneDevice(): number {
 }
 
 /** @returns the device's name */
-function attach(fd: number, name: string): string {
+function attach(fd: number, name: string, flags: number): string {
   const request = new NativeBuffer(IFREQ.end);
   new TextEncoder().encodeInto(name, request.bytes);
-  request.view.setUint16(IFREQ.flags, IFF_TUN | IFF_NO_PI | IFF_VNET_HDR, true);
+  request.view.setUint16(IFREQ.flags, IFF_TUN | IFF_NO_PI | IFF_VNET_HDR | flags, true);
   if (libc.ioctl(fd, TUNSETIFF, request.address) < 0) {
     const errno = errnoName(lastErrno());
     if (errno === 'EBUSY') {
       throw new TunError(`the interface ${name} is in use by another program: stop that, or choose another name`);
     }
     if (errno === 'EINVAL') {
-      throw new TunError(`the interface ${name} exists and is not a TUN device: remove it, or choose another name`);
+      throw new TunError(
+        `the interface ${name} exists and is not a TUN device with as many queues: remove it, or choose another name`,
+      );
     }
     throw new SystemCallError('ioctl', errno, `TUN device ${name}`);
   }

@@ -8,7 +8,15 @@ import { NativeBuffer } from './native-buffer.ts';
 import { createNamespace, deleteNamespace, inNamespace, namespacePath } from './netns.ts';
 import { SocketAddress } from './socket-address.ts';
 import { watchReadable } from './syscall.ts';
-import { MAX_SEGMENTS, MAX_TRAIN_BYTES, openUdpPair, openUdpSocket, PortInUseError, type UdpSocket } from './udp.ts';
+import {
+  MAX_SEGMENTS,
+  MAX_TRAIN_BYTES,
+  openUdpGroup,
+  openUdpPair,
+  openUdpSocket,
+  PortInUseError,
+  type UdpSocket,
+} from './udp.ts';
 
 const LOOPBACK = { 4: '127.0.0.1', 6: '::1' } as const;
 
@@ -318,5 +326,55 @@ describe('a socket address', () => {
       return address;
     });
     for (const a of addresses) for (const b of addresses) assert.equal(a.equals(b), a === b);
+  });
+});
+
+describe('a group of UDP sockets on one port', () => {
+  const SPREAD = 4;
+  const MEMBERS = 3;
+
+  /** Sends a datagram of each of `senders`, which begins with `first`. @returns which member got each */
+  function membersOf(group: readonly (readonly UdpSocket[])[], senders: readonly UdpSocket[], first: number): number[] {
+    const datagram = new NativeBuffer(32);
+    const received = new NativeBuffer(2000);
+    datagram.bytes[0] = first;
+    return senders.map((sender) => {
+      const place = sender.family === 4 ? 0 : 1;
+      assert.equal(sender.send(datagram, 0, 32, 32, addressOf(group[0][place])), 0);
+      const members = group.flatMap((sockets, member) => (sockets[place].receive(received) > 0 ? [member] : []));
+      assert.equal(members.length, 1);
+      return members[0];
+    });
+  }
+
+  for (const family of [4, 6] as const) {
+    it(`spreads senders over IPv${family}, and leaves each with its member`, () => {
+      const group = openUdpGroup(0, MEMBERS, SPREAD);
+      const senders = Array.from({ length: 48 }, () => openUdpSocket(family, 0));
+      const members = membersOf(group, senders, SPREAD);
+      assert.deepEqual(membersOf(group, senders, SPREAD), members);
+      assert.deepEqual([...new Set(members)].sort(), [0, 1, 2]);
+      for (const socket of [...group.flat(), ...senders]) socket.close();
+    });
+
+    it(`has the first member receive over IPv${family} what is not to be spread`, () => {
+      const group = openUdpGroup(0, MEMBERS, SPREAD);
+      const senders = Array.from({ length: 16 }, () => openUdpSocket(family, 0));
+      for (const first of [1, 2, 3, 0, 200]) {
+        assert.deepEqual(new Set(membersOf(group, senders, first)), new Set([0]));
+      }
+      for (const socket of [...group.flat(), ...senders]) socket.close();
+    });
+  }
+
+  it('takes no port that somebody holds, and holds its own against others', () => {
+    const group = openUdpGroup(0, MEMBERS, SPREAD);
+    const [{ port }] = group[0];
+    assert.throws(() => openUdpGroup(port, MEMBERS, SPREAD), PortInUseError);
+    assert.throws(() => openUdpSocket(4, port), PortInUseError);
+    for (const socket of group.flat()) socket.close();
+    const single = openUdpSocket(6, port);
+    assert.throws(() => openUdpGroup(port, MEMBERS, SPREAD), PortInUseError);
+    single.close();
   });
 });

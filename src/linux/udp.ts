@@ -1,6 +1,6 @@
 import { WiremeshError } from '../error.ts';
 import { CMSGHDR, MessageHeader } from './message-header.ts';
-import { NativeBuffer } from './native-buffer.ts';
+import { NativeBuffer, setPointer } from './native-buffer.ts';
 import { AF_INET, AF_INET6, SocketAddress } from './socket-address.ts';
 import {
   check,
@@ -89,7 +89,9 @@ const SO_SNDBUF = 7;
 const SO_RCVBUF = 8;
 const SO_SNDBUFFORCE = 32;
 const SO_RCVBUFFORCE = 33;
+const SO_REUSEPORT = 15;
 const SO_MARK = 36;
+const SO_ATTACH_REUSEPORT_CBPF = 51;
 const SOL_UDP = 17;
 const UDP_SEGMENT = 103;
 const UDP_GRO = 104;
@@ -104,7 +106,15 @@ const IPV6_MULTICAST_HOPS = 18;
  * WireGuard implementations the outer packet may be fragmented, since the inner MTU cannot follow the path's.
  */
 const OPTIONS = {
-  4: { level: 0, pathMtuDiscovery: 10, receivePacketInfo: 8, packetInfo: 8, receiveTrafficClass: 13, trafficClass: 1 },
+  4: {
+    level: 0,
+    pathMtuDiscovery: 10,
+    receivePacketInfo: 8,
+    packetInfo: 8,
+    receiveTrafficClass: 13,
+    trafficClass: 1,
+    multicastAll: 49,
+  },
   6: {
     level: 41,
     pathMtuDiscovery: 23,
@@ -112,6 +122,7 @@ const OPTIONS = {
     packetInfo: 50,
     receiveTrafficClass: 66,
     trafficClass: 67,
+    multicastAll: 29,
   },
 } as const;
 
@@ -147,10 +158,15 @@ const FATAL_ERRORS: ReadonlySet<number> = new Set([EBADF, ENOTSOCK, EFAULT, EINV
  * @throws PortInUseError, SystemCallError
  */
 export function openUdpSocket(family: 4 | 6, port: number): UdpSocket {
+  return openSocket(family, port, () => {});
+}
+
+function openSocket(family: 4 | 6, port: number, beforeBinding: (fd: number) => void): UdpSocket {
   const domain = family === 4 ? AF_INET : AF_INET6;
   const opened = check(libc.socket(domain, SOCK_DGRAM_NONBLOCK_CLOEXEC, 0), 'socket', `UDP over IPv${family}`);
   return closedOnFailure(opened, (fd) => {
     configure(fd, family, port);
+    beforeBinding(fd);
     const boundPort = bind(fd, family, port);
     return new LinuxUdpSocket(fd, family, boundPort);
   });
@@ -174,24 +190,84 @@ export function openUdpPair(port: number): readonly UdpSocket[] {
   }
 }
 
-function configure(fd: number, family: 4 | 6, port: number): void {
-  const subject = `UDP port ${port}`;
-  const { level, pathMtuDiscovery, receivePacketInfo, receiveTrafficClass } = OPTIONS[family];
-  const require = (optionLevel: number, option: number, value: number) =>
-    check(setOption(fd, optionLevel, option, value), 'setsockopt', subject);
-  if (family === 6) {
-    require(IPPROTO_IPV6, IPV6_V6ONLY, 1);
-    require(IPPROTO_IPV6, IPV6_MULTICAST_HOPS, 1);
+/**
+ * Binds one port for several threads: for each of them sockets as `openUdpPair` gives. Datagrams that begin with the
+ * byte `spread` are spread over all: those of one sender, its address and port, go to one thread as long as the group
+ * is open. All others, and what is sent to groups, go to the first.
+ * @throws PortInUseError also where another program holds the port and would share it; SystemCallError
+ */
+export function openUdpGroup(port: number, threads: number, spread: number): readonly (readonly UdpSocket[])[] {
+  // The first comes alone and thus finds out whether the port is free; only then does it let others in.
+  const first = openUdpPair(port);
+  const group = [first];
+  try {
+    for (const socket of first) require(socket, SOL_SOCKET, SO_REUSEPORT, 1);
+    while (group.length < threads) group.push(first.map(openMember));
+    for (const socket of first) attachSelection(socket, spread);
+  } catch (error) {
+    for (const socket of group.flat()) socket.close();
+    throw error;
   }
-  require(level, pathMtuDiscovery, 0);
-  require(level, receivePacketInfo, 1);
-  require(level, receiveTrafficClass, 1);
+  return group;
+}
+
+/** A socket that another thread has opened. It stays with that thread: `close` is for that to call. */
+export function udpSocketOf({ fd, family, port }: Pick<UdpSocket, 'fd' | 'family' | 'port'>): UdpSocket {
+  return new LinuxUdpSocket(fd, family, port);
+}
+
+function openMember({ family, port }: UdpSocket): UdpSocket {
+  return openSocket(family, port, (fd) => {
+    require({ fd, port }, SOL_SOCKET, SO_REUSEPORT, 1);
+    // Else it gets what is sent to a group that any socket of this host has joined.
+    require({ fd, port }, OPTIONS[family].level, OPTIONS[family].multicastAll, 0);
+  });
+}
+
+/**
+ * The kernel chooses by its hash of addresses and ports where a classic BPF program names a socket that there is not,
+ * so this one names the first, or none (socket(7), SO_ATTACH_REUSEPORT_CBPF). `struct sock_filter` has 8 bytes.
+ */
+function attachSelection({ fd, port }: UdpSocket, spread: number): void {
+  const program = new NativeBuffer(4 * 8);
+  [
+    [0x30, 0, 0, 0], // load the first byte of the payload
+    [0x15, 0, 1, spread], // if it is another, skip one
+    [0x06, 0, 0, 0xffff_ffff],
+    [0x06, 0, 0, 0],
+  ].forEach(([code, ifTrue, ifFalse, value], i) => {
+    program.view.setUint16(i * 8, code, true);
+    program.view.setUint8(i * 8 + 2, ifTrue);
+    program.view.setUint8(i * 8 + 3, ifFalse);
+    program.view.setUint32(i * 8 + 4, value, true);
+  });
+  const argument = new NativeBuffer(16);
+  argument.view.setUint16(0, 4, true);
+  setPointer(argument.view, 8, program.address);
+  check(
+    libc.setsockopt(fd, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, argument.address, 16),
+    'setsockopt',
+    `UDP port ${port}`,
+  );
+}
+
+function configure(fd: number, family: 4 | 6, port: number): void {
+  const socket = { fd, port };
+  const { level, pathMtuDiscovery, receivePacketInfo, receiveTrafficClass } = OPTIONS[family];
+  if (family === 6) {
+    require(socket, IPPROTO_IPV6, IPV6_V6ONLY, 1);
+    require(socket, IPPROTO_IPV6, IPV6_MULTICAST_HOPS, 1);
+  }
+  require(socket, level, pathMtuDiscovery, 0);
+  require(socket, level, receivePacketInfo, 1);
+  require(socket, level, receiveTrafficClass, 1);
   // Beyond the host's limit only with CAP_NET_ADMIN; else as much as the limit allows.
   for (const [forced, limited] of [
     [SO_SNDBUFFORCE, SO_SNDBUF],
     [SO_RCVBUFFORCE, SO_RCVBUF],
   ]) {
-    if (setOption(fd, SOL_SOCKET, forced, SOCKET_BUFFER_BYTES) < 0) require(SOL_SOCKET, limited, SOCKET_BUFFER_BYTES);
+    if (setOption(fd, SOL_SOCKET, forced, SOCKET_BUFFER_BYTES) < 0)
+      require(socket, SOL_SOCKET, limited, SOCKET_BUFFER_BYTES);
   }
 }
 
@@ -210,8 +286,12 @@ function bind(fd: number, family: 4 | 6, port: number): number {
   return local.toEndpoint().port;
 }
 
-/** @returns 0, or a negative number */
+/** @throws SystemCallError */
+function require({ fd, port }: Pick<UdpSocket, 'fd' | 'port'>, level: number, option: number, value: number): void {
+  check(setOption(fd, level, option, value), 'setsockopt', `UDP port ${port}`);
+}
 
+/** @returns 0, or a negative number */
 function setOption(fd: number, level: number, option: number, value: number): number {
   const memory = new NativeBuffer(4);
   memory.view.setInt32(0, value, true);
