@@ -18,7 +18,7 @@ import {
   readResponse,
   readTransportReceiver,
 } from './messages.ts';
-import { Peer, type DeviceOutput, type Keypair, type PeerHost } from './peer.ts';
+import { Peer, type DeviceOutput, type Keypair, type PeerHost, type SharingOutput } from './peer.ts';
 import { RateLimiter } from './rate-limiter.ts';
 import { innerPacketLength, openTransportData } from './transport.ts';
 
@@ -46,6 +46,8 @@ export interface DeviceOptions {
    * the traffic. Off unless asked for; then no secret is copied.
    */
   readonly revealSecrets?: boolean;
+  /** Has other threads seal and open, too; `poll` then gives out what they have to know (`SharingOutput`). */
+  readonly shareKeypairs?: boolean;
 }
 
 /**
@@ -77,11 +79,12 @@ export class Device {
   #output: DeviceOutput[] = [];
   #polled = 0;
 
-  constructor({ primitives, unixTime, timing, revealSecrets = false }: DeviceOptions) {
+  constructor(options: DeviceOptions) {
+    const { primitives, timing } = options;
     this.#primitives = primitives;
     this.#timing = { ...TIMING, ...timing };
     this.#indices = new IndexTable(primitives.randomBytes);
-    this.#host = this.#createHost(unixTime, revealSecrets);
+    this.#host = this.#createHost(options);
   }
 
   // Configuration
@@ -298,6 +301,9 @@ export class Device {
       if (remove === true) this.allowedIps.remove(prefix, peer);
       else this.allowedIps.add(prefix, peer);
     }
+    if (change.replaceAllowedIps === true || change.allowedIps !== undefined) {
+      this.#share({ kind: 'allowed-ips-changed', peer });
+    }
     if (!spokeAlready) peer.start(now);
   }
 
@@ -317,6 +323,11 @@ export class Device {
     peer.presharedKey = undefined;
     this.allowedIps.removeAll(peer);
     this.#peersByKey.delete(keyOf(peer.publicKey));
+    this.#share({ kind: 'peer-removed', peer });
+  }
+
+  #share(output: SharingOutput): void {
+    if (this.#host.shareKeypairs) this.#output.push(output);
   }
 
   #state(withSecrets: boolean): DeviceState {
@@ -342,13 +353,14 @@ export class Device {
     };
   }
 
-  #createHost(unixTime: () => Millis, revealSecrets: boolean): PeerHost {
+  #createHost({ unixTime, revealSecrets = false, shareKeypairs = false }: DeviceOptions): PeerHost {
     // eslint-disable-next-line @typescript-eslint/no-this-alias -- the getters below have a `this` of their own
     const device = this;
     return {
       primitives: this.#primitives,
       timing: this.#timing,
       revealSecrets,
+      shareKeypairs,
       unixTime,
       indices: this.#indices,
       drops: this.drops,
@@ -360,7 +372,10 @@ export class Device {
       },
       mayRoam: (peer, from) => this.mayRoam(peer, from),
       emit: (output) => this.#output.push(output),
-      release: (keypair) => this.#indices.remove(keypair.localIndex),
+      release: (keypair) => {
+        this.#indices.remove(keypair.localIndex);
+        this.#share({ kind: 'keypair-destroyed', keypair });
+      },
       schedule: (peer, at) => this.#deadlines.set(peer, at),
     };
   }

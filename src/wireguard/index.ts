@@ -7,8 +7,10 @@
 export * from './device.ts';
 export * from './peer.ts';
 export * from './configuration.ts';
+export { KeypairOf, maySeal } from './keypair.ts';
+export * from './shared-session.ts';
 export * from './transport.ts';
 export * from './allowed-ips.ts';
-export type { HandshakeSecrets } from './handshake.ts';
+export type { HandshakeSecrets, SessionKeys } from './handshake.ts';
 export type { DropCounts, DropReason } from './drop-reason.ts';
 export { TIMING, type Timing } from './constants.ts';

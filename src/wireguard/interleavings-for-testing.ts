@@ -35,6 +35,7 @@ class Explorer<Result> {
   #thread = 0;
   #done = 0;
   #mayStep = false;
+  #isChecking = false;
   #undo: () => void = () => {};
   #time = 0;
   count = 0;
@@ -55,10 +56,13 @@ class Explorer<Result> {
     }
     if (!isOver) return;
     this.count++;
+    this.#isChecking = true;
     this.#check(this.#calls.flatMap((calls) => calls ?? []));
+    this.#isChecking = false;
   }
 
   operate(operation: Operation, lanes: Uint32Array, lane: number, values: readonly number[]): number {
+    if (this.#isChecking) return operation(lanes, lane, ...values);
     const steps = this.#steps[this.#thread];
     if (this.#done < steps.length) return steps[this.#done++].result;
     if (!this.#mayStep) throw PAUSED;
@@ -105,7 +109,10 @@ class Explorer<Result> {
   }
 }
 
-/** Calls `check` with the calls of all threads after each order. @returns how many orders there are */
+/**
+ * Calls `check` with the calls of all threads after each order; it must leave what is shared as it is. @returns how many
+ * orders there are
+ */
 export function exploreInterleavings<Result>(
   threads: readonly ThreadForTesting<Result>[],
   check: (calls: readonly Call<Result>[]) => void,

@@ -4,6 +4,8 @@ import { REJECT_AFTER_MESSAGES, REKEY_AFTER_MESSAGES, type Timing } from './cons
 import { isBelow } from './counter.ts';
 import type { SessionKeys } from './handshake.ts';
 import { ReplayWindow } from './replay-window.ts';
+import { SHARED_REJECT_AFTER_MESSAGES, SHARED_REKEY_AFTER_MESSAGES } from './shared-send-counter.ts';
+import type { SharedSession } from './shared-session.ts';
 
 export interface Session<Owner> {
   readonly peer: Owner;
@@ -13,6 +15,8 @@ export interface Session<Owner> {
   readonly createdAt: Millis;
   /** REJECT_AFTER_TIME after `createdAt`. */
   readonly expiresAt: Millis;
+  /** Where other threads seal and open with the keypair, too. */
+  readonly shared?: SharedSession | undefined;
 }
 
 /** The two keys of one session and what belongs to them. `Owner` is the peer; see `Keypair` in peer.ts. */
@@ -29,7 +33,10 @@ export class KeypairOf<Owner> {
   readonly sendCounter: Counter = { high: 0, low: 0 };
   /** Of the message that was received last. Here so that receiving allocates nothing. */
   readonly receiveCounter: Counter = { high: 0, low: 0 };
-  readonly replayWindow = new ReplayWindow();
+  readonly replayWindow: { accept(counter: Counter): boolean };
+  /** What may be sealed is below; where threads share the keypair, what this one has claimed. */
+  readonly sendLimit: Counter;
+  readonly shared: SharedSession | undefined;
   destroyed = false;
 
   /** Wipes `keys`. */
@@ -40,15 +47,27 @@ export class KeypairOf<Owner> {
     this.remoteIndex = session.remoteIndex;
     this.createdAt = session.createdAt;
     this.expiresAt = session.expiresAt;
+    this.shared = session.shared;
+    this.replayWindow = session.shared?.replayWindow ?? new ReplayWindow();
+    this.sendLimit = session.shared === undefined ? REJECT_AFTER_MESSAGES : { high: 0, low: 0 };
     this.sendKey = primitives.aeadKey(keys.sendKey);
     this.receiveKey = primitives.aeadKey(keys.receiveKey);
     keys.sendKey.fill(0);
     keys.receiveKey.fill(0);
   }
 
+  /** To be called before `count` messages are sealed. Those that then are not leave a gap in the counters. */
+  claim(count: number): void {
+    if (this.shared === undefined) return;
+    const first = this.shared.sendCounter.claim(count);
+    this.sendLimit.low = first < 0 ? 0 : first + count;
+    this.sendCounter.low = Math.max(0, first);
+  }
+
   destroy(): void {
     if (this.destroyed) return;
     this.destroyed = true;
+    this.shared?.close();
     this.sendKey.destroy();
     this.receiveKey.destroy();
   }
@@ -58,12 +77,23 @@ type AnyKeypair = KeypairOf<unknown>;
 
 /** Whether `keypair` may still seal (whitepaper §6.2: nothing after REJECT_AFTER_TIME or REJECT_AFTER_MESSAGES). */
 export function maySeal(keypair: AnyKeypair, now: Millis): boolean {
-  return !keypair.destroyed && now < keypair.expiresAt && isBelow(keypair.sendCounter, REJECT_AFTER_MESSAGES);
+  return !keypair.destroyed && now < keypair.expiresAt && !isExhausted(keypair);
+}
+
+function isExhausted({ sendCounter, shared }: AnyKeypair): boolean {
+  if (shared === undefined) return !isBelow(sendCounter, REJECT_AFTER_MESSAGES);
+  return shared.sendCounter.claimed >= SHARED_REJECT_AFTER_MESSAGES;
+}
+
+/** Whether `keypair` has sealed so many messages that it is to be renewed. */
+function isWornOut({ sendCounter, shared }: AnyKeypair): boolean {
+  if (shared === undefined) return !isBelow(sendCounter, REKEY_AFTER_MESSAGES);
+  return shared.sendCounter.claimed >= SHARED_REKEY_AFTER_MESSAGES;
 }
 
 /** Whether sending with `keypair` must also start a new handshake (§6.2). */
 export function mustRekeyOnSend(keypair: AnyKeypair, timing: Timing, now: Millis): boolean {
-  if (!isBelow(keypair.sendCounter, REKEY_AFTER_MESSAGES)) return true;
+  if (isWornOut(keypair)) return true;
   // By age only the initiator rekeys: if both did, both would start in the same moment.
   return keypair.role === 'initiator' && now - keypair.createdAt >= timing.rekeyAfterTime;
 }

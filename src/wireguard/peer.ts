@@ -18,6 +18,7 @@ import {
 import type { IndexTable } from './index-table.ts';
 import { KeypairOf, Keypairs, maySeal, mustRekeyOnReceive, mustRekeyOnSend } from './keypair.ts';
 import type { CookieReply, HandshakeResponse } from './messages.ts';
+import { SharedSession } from './shared-session.ts';
 import { StagedPackets } from './staged-packets.ts';
 import { PeerTimers, type PeerTimer } from './timers.ts';
 import { isLater, TIMESTAMP_GRANULARITY, timestampAt } from './timestamp.ts';
@@ -32,13 +33,26 @@ export type DeviceOutput =
   /** Only if `revealSecrets` was asked for. Comes before the message it belongs to. */
   | { readonly kind: 'handshake-secrets'; readonly peer: Peer; readonly secrets: HandshakeSecrets }
   | { readonly kind: 'handshake-complete'; readonly peer: Peer }
-  | { readonly kind: 'handshake-abandoned'; readonly peer: Peer };
+  | { readonly kind: 'handshake-abandoned'; readonly peer: Peer }
+  | SharingOutput;
+
+/** Only if `shareKeypairs` was asked for: what other threads that seal and open for this device have to know. */
+export type SharingOutput =
+  /** A new keypair, and its keys, for the taker to wipe. Comes before anything that is sealed with it. */
+  | { readonly kind: 'keypair-made'; readonly keypair: Keypair; readonly keys: SessionKeys }
+  /** It is `current` now. */
+  | { readonly kind: 'keypair-current'; readonly keypair: Keypair }
+  | { readonly kind: 'keypair-destroyed'; readonly keypair: Keypair }
+  | { readonly kind: 'endpoint-changed'; readonly peer: Peer }
+  | { readonly kind: 'allowed-ips-changed'; readonly peer: Peer }
+  | { readonly kind: 'peer-removed'; readonly peer: Peer };
 
 /** What a peer needs of its device. */
 export interface PeerHost {
   readonly primitives: Primitives;
   readonly timing: Timing;
   readonly revealSecrets: boolean;
+  readonly shareKeypairs: boolean;
   readonly unixTime: () => Millis;
   /** The static key; without one there are no handshakes. */
   readonly local: KeyPair | undefined;
@@ -70,7 +84,6 @@ const NO_PRESHARED_KEY = new Uint8Array(KEY_LENGTH);
  */
 export class Peer {
   readonly publicKey: Uint8Array;
-  endpoint: Endpoint | undefined;
   /** Sources that it may use besides its allowed IPs. */
   acceptFrom: readonly Prefix[] = [];
   /** Of all messages of the protocol, without IP and UDP headers. */
@@ -80,6 +93,7 @@ export class Peer {
   lastHandshakeAt: Millis | undefined;
 
   readonly #host: PeerHost;
+  #endpoint: Endpoint | undefined;
   #presharedKey: Uint8Array | undefined;
   #cookies: CookieGenerator | undefined;
   readonly #timers: PeerTimers;
@@ -103,6 +117,15 @@ export class Peer {
   }
 
   // Configuration
+
+  get endpoint(): Endpoint | undefined {
+    return this.#endpoint;
+  }
+
+  set endpoint(endpoint: Endpoint | undefined) {
+    this.#endpoint = endpoint;
+    if (this.#host.shareKeypairs) this.#host.emit({ kind: 'endpoint-changed', peer: this });
+  }
 
   get presharedKey(): Uint8Array | undefined {
     return this.#presharedKey;
@@ -261,6 +284,8 @@ export class Peer {
     this.#timers.authenticatedReceived(now);
     if (batch.packets > 0) this.#timers.dataReceived(now);
     if (this.#keypairs.confirm(keypair)) {
+      keypair.shared?.confirm();
+      if (keypair.shared !== undefined) this.#host.emit({ kind: 'keypair-current', keypair });
       this.#endAttempt();
       this.#handshakeComplete();
       if (this.#staged.length > 0) this.#flush(now);
@@ -364,11 +389,23 @@ export class Peer {
     session: { readonly role: 'initiator' | 'responder'; readonly localIndex: number; readonly remoteIndex: number },
     now: Millis,
   ): void {
-    const { primitives, timing, indices } = this.#host;
+    const { primitives, timing, indices, shareKeypairs } = this.#host;
     const expiresAt = after(now, timing.rejectAfterTime);
-    const keypair = new KeypairOf<Peer>(primitives, keys, { ...session, peer: this, createdAt: now, expiresAt });
+    const shared = shareKeypairs ? new SharedSession() : undefined;
+    const copies = shareKeypairs ? { sendKey: keys.sendKey.slice(), receiveKey: keys.receiveKey.slice() } : undefined;
+    const keypair = new KeypairOf<Peer>(primitives, keys, {
+      ...session,
+      peer: this,
+      createdAt: now,
+      expiresAt,
+      shared,
+    });
     this.#keypairs.add(keypair);
     indices.promote(session.localIndex, keypair);
+    if (copies !== undefined) {
+      this.#host.emit({ kind: 'keypair-made', keypair, keys: copies });
+      if (session.role === 'initiator') this.#host.emit({ kind: 'keypair-current', keypair });
+    }
     this.#timers.expireKeypairsAt(this.#keypairs.expire(now));
   }
 
@@ -400,7 +437,8 @@ export class Peer {
     const { mtu } = this.#host;
     const datagram = new Uint8Array(TRANSPORT_HEADER + paddedLength(packet.length, mtu) + TAG);
     datagram.set(packet, TRANSPORT_HEADER);
-    sealTransportData(keypair, datagram, 0, packet.length, mtu);
+    keypair.claim(1);
+    if (sealTransportData(keypair, datagram, 0, packet.length, mtu) < 0) return;
     if (this.endpoint !== undefined) this.#host.emit({ kind: 'send', datagram, to: this.endpoint, peer: this });
     this.afterSending(keypair, packet.length > 0 ? 1 : 0, datagram.length, now);
   }

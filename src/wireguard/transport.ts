@@ -14,7 +14,8 @@ const IPV6_HEADER = 40;
 /**
  * Seals the packet of `length` bytes that lies at `offset + TRANSPORT_HEADER`, and writes the header before it. The
  * buffer must have room for 15 bytes of padding and the tag behind it.
- * @returns the length of the datagram, which begins at `offset`, or -1 if the keypair must not seal any more
+ * @returns the length of the datagram, which begins at `offset`, or -1 if the keypair must not seal any more, or none was
+ * claimed (`KeypairOf.claim`)
  */
 // One number more than the budget has: an object a packet would be an allocation a packet.
 // eslint-disable-next-line max-params
@@ -26,7 +27,7 @@ export function sealTransportData(
   mtu: number,
 ): number {
   const { sendCounter } = keypair;
-  if (keypair.destroyed || !isBelow(sendCounter, REJECT_AFTER_MESSAGES)) return -1;
+  if (keypair.destroyed || !isBelow(sendCounter, keypair.sendLimit)) return -1;
   const packet = offset + TRANSPORT_HEADER;
   const padded = paddedLength(length, mtu);
   for (let i = packet + length; i < packet + padded; i++) buffer[i] = 0;
