@@ -4,8 +4,15 @@
  */
 import { spawn } from 'node:child_process';
 import { join, resolve } from 'node:path';
-import { Command, CommanderError, Option } from 'commander';
-import { RunningDevice, UAPI_DIRECTORY, UapiSocket, type DeviceEvent } from '../device/index.ts';
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import {
+  defaultThreads,
+  MOST_THREADS,
+  RunningDevice,
+  UAPI_DIRECTORY,
+  UapiSocket,
+  type DeviceEvent,
+} from '../device/index.ts';
 import { WiremeshError } from '../error.ts';
 import { forbidCoreDumps, listLinks, runIpBatch, setMtu } from '../linux/index.ts';
 import type { Timing } from '../wireguard/index.ts';
@@ -22,6 +29,13 @@ const INHERITED = ['PATH', 'LOG_LEVEL', 'NODE_OPTIONS', 'WIREGUARD_TS_TEST_TIMIN
 /** The largest MTU that fits 1,500 bytes of IPv6 underlay: 40 + 8 + 32 bytes go to IP, UDP and WireGuard. */
 const DEFAULT_MTU = 1420;
 
+/** What was asked for. */
+interface Interface {
+  readonly name: string;
+  readonly keyLogFile: string | undefined;
+  readonly threads: number;
+}
+
 /** @returns the exit code */
 export async function runWireguardTs(argv: readonly string[]): Promise<number> {
   const program = new Command('wireguard-ts')
@@ -33,6 +47,7 @@ export async function runWireguardTs(argv: readonly string[]): Promise<number> {
         'WG_KEYLOGFILE',
       ),
     )
+    .option('--threads <count>', 'threads that seal and open packets (default: half the cores)', threadCount)
     .version(version(), '-v, --version')
     .exitOverride();
   try {
@@ -42,14 +57,15 @@ export async function runWireguardTs(argv: readonly string[]): Promise<number> {
     throw error;
   }
   const [name] = program.args;
-  const options = program.opts<{ foreground?: true; keyLog?: string }>();
+  const options = program.opts<{ foreground?: true; keyLog?: string; threads?: number }>();
+  const threads = options.threads ?? defaultThreads();
   const isForeground = options.foreground || process.env.WG_PROCESS_FOREGROUND === '1';
   // An empty variable is no file. The daemonized process lives in another folder.
   const keyLogFile = options.keyLog ? resolve(options.keyLog) : undefined;
   if (keyLogFile !== undefined && process.send === undefined) warnOfKeyLog(keyLogFile);
   try {
-    if (isForeground) await serve(name, keyLogFile);
-    else await daemonize(argv[1], name, keyLogFile);
+    if (isForeground) await serve({ name, keyLogFile, threads });
+    else await daemonize(argv[1], { name, keyLogFile, threads });
     return 0;
   } catch (error) {
     if (!(error instanceof WiremeshError)) throw error;
@@ -60,16 +76,20 @@ export async function runWireguardTs(argv: readonly string[]): Promise<number> {
 }
 
 /** Starts this program once more, detached, and waits until its device can be configured. */
-async function daemonize(script: string, name: string, keyLogFile: string | undefined): Promise<void> {
+async function daemonize(script: string, { name, keyLogFile, threads }: Interface): Promise<void> {
   const output = logLevel() === LEVELS.debug ? 'inherit' : 'ignore';
   const keyLog = keyLogFile === undefined ? [] : ['--key-log', keyLogFile];
-  const child = spawn(process.execPath, [...process.execArgv, script, '-f', ...keyLog, name], {
-    cwd: '/',
-    // What the starter's environment holds besides is not for a process that lives on.
-    env: Object.fromEntries(INHERITED.map((variable) => [variable, process.env[variable]])),
-    detached: true,
-    stdio: ['ignore', output, output, 'ipc'],
-  });
+  const child = spawn(
+    process.execPath,
+    [...process.execArgv, script, '-f', '--threads', `${threads}`, ...keyLog, name],
+    {
+      cwd: '/',
+      // What the starter's environment holds besides is not for a process that lives on.
+      env: Object.fromEntries(INHERITED.map((variable) => [variable, process.env[variable]])),
+      detached: true,
+      stdio: ['ignore', output, output, 'ipc'],
+    },
+  );
   const readiness = await new Promise<Readiness>((resolve) => {
     child.once('message', (message) => resolve(message as Readiness));
     child.once('error', (error) => resolve({ ready: false, message: error.message }));
@@ -87,10 +107,10 @@ class DaemonizeError extends WiremeshError {
 }
 
 /** Runs the interface until a signal comes or somebody deletes it. */
-async function serve(name: string, keyLogFile: string | undefined): Promise<void> {
+async function serve({ name, keyLogFile, threads }: Interface): Promise<void> {
   forbidCoreDumps();
   const log = logger(name);
-  const device = await RunningDevice.start({ name, mtu: DEFAULT_MTU, timing: testTiming(), keyLogFile });
+  const device = await RunningDevice.start({ name, mtu: DEFAULT_MTU, timing: testTiming(), keyLogFile, threads });
   try {
     const ended = endOf(device, log);
     await runIpBatch([setMtu(device.interfaceName, DEFAULT_MTU)]);
@@ -101,6 +121,8 @@ async function serve(name: string, keyLogFile: string | undefined): Promise<void
       log('error', `the slower transport encryption is in use: ${device.aeadReason}`);
     if (!device.mayBeUrgent)
       log('verbose', 'no real-time priority (CAP_SYS_NICE): under load, packets wait for the CPU');
+    if (device.threadsReason !== undefined)
+      log('error', `one thread instead of ${threads} seals and opens packets: ${device.threadsReason}`);
     // As other implementations do: without its socket nobody could end the process by the name of its interface.
     const removed = new Promise<string>((resolve) => {
       uapi.onRemoved = () => resolve('the UAPI socket was removed');
@@ -143,6 +165,13 @@ function warnOfKeyLog(file: string): void {
   process.stderr.write(
     `wireguard-ts: WARNING: secrets of handshakes go to ${file}: whoever has this file can read the traffic\n`,
   );
+}
+
+function threadCount(text: string): number {
+  const count = /^\d+$/.test(text) ? Number(text) : 0;
+  if (count < 1 || count > MOST_THREADS)
+    throw new InvalidArgumentError(`It is a whole number from 1 to ${MOST_THREADS}.`);
+  return count;
 }
 
 function tellStarter(readiness: Readiness): void {

@@ -1,9 +1,10 @@
 import type { Tun } from '../linux/index.ts';
-import type { Device } from '../wireguard/index.ts';
+import type { Millis } from '../machine/index.ts';
 import { DatagramTrain, TRAIN_CAPACITY } from './datagram-train.ts';
 import { InboundPath, OPENED_BYTES, type ControlSink } from './inbound-path.ts';
 import { OUTBOUND_BYTES, OutboundPath } from './outbound-path.ts';
 import type { PacketMemory } from './packet-memory.ts';
+import type { PathDevice } from './path-device.ts';
 import type { PathCounters } from './path-counters.ts';
 import { PeerAddresses } from './peer-addresses.ts';
 import type { PeerReports } from './peer-reports.ts';
@@ -17,12 +18,14 @@ export const DATA_PATH_BYTES = OPENED_BYTES + 64 + OUTBOUND_BYTES + TRAIN_CAPACI
 
 export interface DataPathParts {
   readonly tun: Tun;
-  readonly device: Device;
+  readonly device: PathDevice;
   readonly sockets: DatagramSender;
   readonly writer: PacketWriter;
   readonly memory: PacketMemory;
   readonly counters: PathCounters;
   readonly toControl: ControlSink;
+  /** Called when peers know what came in, and before the host does: other threads may send the answers. */
+  readonly beforeDelivery?: ((now: Millis) => void) | undefined;
   readonly activity: PeerReports;
   readonly pathErrors: PeerReports;
 }

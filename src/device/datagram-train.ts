@@ -1,7 +1,7 @@
 import { MAX_SEGMENTS, MAX_TRAIN_BYTES, type NativeBuffer } from '../linux/index.ts';
 import type { Endpoint } from '../inet/index.ts';
 import type { Millis } from '../machine/index.ts';
-import type { Keypair, Peer } from '../wireguard/index.ts';
+import type { PathKeypair, PathPeer } from './path-device.ts';
 import type { PathCounters } from './path-counters.ts';
 import type { PeerAddresses } from './peer-addresses.ts';
 import type { PeerReports } from './peer-reports.ts';
@@ -36,7 +36,7 @@ export class DatagramTrain {
   readonly #counters: PathCounters;
   readonly #pathErrors: PeerReports;
   readonly #detour: Detour | undefined;
-  #keypair: Keypair | undefined;
+  #keypair: PathKeypair | undefined;
   #ecn = 0;
   #length = 0;
   #segments = 0;
@@ -62,7 +62,7 @@ export class DatagramTrain {
    * Makes the train one of `keypair`, its outer headers with the ECN bits of the packets inside (RFC 6040 §4.1).
    * @returns the offset at which the next datagram is to be written
    */
-  begin(keypair: Keypair, ecn: number, now: Millis): number {
+  begin(keypair: PathKeypair, ecn: number, now: Millis): number {
     if (this.#keypair !== keypair || this.#ecn !== ecn || this.#isClosed) {
       this.flush(now);
       this.#keypair = keypair;
@@ -104,7 +104,7 @@ export class DatagramTrain {
     return this.#buffer.bytes;
   }
 
-  #send(peer: Peer, now: Millis): void {
+  #send(peer: PathPeer, now: Millis): void {
     const to = this.#addresses.of(peer);
     this.#sockets.trafficClass = this.#ecn;
     const error = to === undefined ? 0 : this.#sockets.send(this.#buffer, this.#length, this.#segmentSize, to);

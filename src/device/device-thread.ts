@@ -5,29 +5,35 @@
 import { receiveMessageOnPort, workerData, type MessagePort } from 'node:worker_threads';
 import { chooseAead } from '../crypto/aead.ts';
 import { nodePrimitives } from '../crypto/node.ts';
-import { WiremeshError } from '../error.ts';
+import type { Endpoint } from '../inet/index.ts';
 import {
   bootTime,
   errnoName,
   EventFd,
   LinkMonitor,
   openTun,
+  openTunQueues,
   SocketAddress,
   SystemCallError,
   type Tun,
 } from '../linux/index.ts';
 import { millis, type Millis } from '../machine/index.ts';
-import { Device, wipeSecrets, type DeviceChange, type DeviceOutput, type Peer } from '../wireguard/index.ts';
+import { Device, wipeSecrets, type DeviceChange, type DeviceOutput } from '../wireguard/index.ts';
+import { clonedError } from './cloned-error.ts';
 import { ControlRelay } from './control-relay.ts';
 import { DATA_PATH_BYTES, DataPath, type DataPathParts } from './data-path.ts';
 import { EventLoop } from './event-loop.ts';
+import type { InboundPath } from './inbound-path.ts';
 import { KeyLog } from './key-log.ts';
 import { PacketMemory } from './packet-memory.ts';
+import type { PathPeer } from './path-device.ts';
 import { pathCounters } from './path-counters.ts';
 import { PeerReports } from './peer-reports.ts';
 import type { Relay } from './relay.ts';
 import { Sockets } from './sockets.ts';
-import type { ClonedError, Command, DeviceThreadOptions, Report } from './thread-messages.ts';
+import type { TeamOrder } from './team-messages.ts';
+import type { Command, DeviceThreadOptions, Report } from './thread-messages.ts';
+import { TransportTeam, type TeamMember } from './transport-team.ts';
 import { TunLink, type TunLinkChange } from './tun-link.ts';
 import { TunWriter } from './tun-writer.ts';
 
@@ -35,6 +41,17 @@ interface ThreadData {
   readonly options: DeviceThreadOptions;
   readonly port: MessagePort;
   readonly wakeUpFd: number;
+  /** The transport threads, none if there is one thread, and what all threads share. */
+  readonly members: readonly TeamMember[];
+  readonly lanes: SharedArrayBuffer;
+}
+
+/** A queue for each thread; one alone where the kernel would let packets of a flow overtake each other. */
+interface Queues {
+  readonly tun: Tun;
+  readonly others: readonly Tun[];
+  /** Why there are fewer than were asked for. */
+  readonly reason?: string;
 }
 
 /** The protocol's times go on while the machine sleeps: a key that ran out in the night is not to be used at dawn. */
@@ -57,17 +74,21 @@ class DeviceThread {
   readonly #port: MessagePort;
   readonly #tun: Tun;
   readonly #device: Device;
-  readonly #sockets = new Sockets();
+  readonly #team: TransportTeam | undefined;
+  readonly #sockets: Sockets;
   #keyLog: KeyLog | undefined;
   readonly #counters = pathCounters();
+  readonly #control: ControlRelay;
   readonly #relay: Relay;
+  readonly #inbound: InboundPath;
   readonly #loop: EventLoop;
   readonly #to = new SocketAddress();
   #isUp = false;
 
-  constructor({ options, port, wakeUpFd }: ThreadData, tun: Tun, link: TunLink, keyLog: KeyLog | undefined) {
+  constructor(data: ThreadData, queues: Queues, link: TunLink, keyLog: KeyLog | undefined) {
+    const { options, port, wakeUpFd } = data;
     this.#port = port;
-    this.#tun = tun;
+    this.#tun = queues.tun;
     this.#keyLog = keyLog;
     const { aead, name: aeadName, reason: aeadReason } = chooseAead();
     this.#device = new Device({
@@ -75,8 +96,14 @@ class DeviceThread {
       unixTime,
       timing: options.timing ?? {},
       revealSecrets: keyLog !== undefined,
+      shareKeypairs: queues.others.length > 0,
     });
     this.#device.mtu = options.mtu;
+    this.#team = this.#assemble(data, queues);
+    this.#sockets = new Sockets(this.#team);
+    this.#control = new ControlRelay(this.#counters, clock, (datagram, from) =>
+      this.#report({ kind: 'datagram', datagram, from }),
+    );
     const shared = {
       tun: this.#tun,
       device: this.#device,
@@ -85,9 +112,11 @@ class DeviceThread {
     };
     const { outbound, inbound, relay } = this.#createDataPath(shared);
     this.#relay = relay;
+    this.#inbound = inbound;
     this.#loop = new EventLoop({
       ...shared,
       counters: this.#counters,
+      device: this.#team ?? this.#device,
       outbound,
       inbound,
       relay,
@@ -99,21 +128,42 @@ class DeviceThread {
       onOutput: (output) => this.#handleOutput(output),
     });
     const { mayBeUrgent } = this.#loop;
-    this.#report({ kind: 'started', interfaceName: this.#tun.name, aeadName, aeadReason, mayBeUrgent });
+    const threads = { threads: 1 + queues.others.length, threadsReason: queues.reason };
+    this.#report({ kind: 'started', interfaceName: this.#tun.name, aeadName, aeadReason, mayBeUrgent, ...threads });
+  }
+
+  /** The transport threads at work, or `undefined` where this thread does all. */
+  #assemble({ members, lanes, options }: ThreadData, { others }: Queues): TransportTeam | undefined {
+    if (others.length === 0) return undefined;
+    const team = new TransportTeam({
+      device: this.#device,
+      members,
+      lanes,
+      onDatagram: (datagram, from, now) => this.#takeDatagram(datagram, from, now),
+      onFailure: (error) => {
+        this.#report({ kind: 'failed', error });
+        this.#loop.stop();
+      },
+    });
+    team.start(others, options.mtu);
+    return team;
+  }
+
+  #takeDatagram(datagram: Uint8Array, from: Endpoint, now: Millis): void {
+    if (datagram[0] >= 1 && datagram[0] <= 4) this.#inbound.takeHandshake(datagram, from, now);
+    else this.#control.take(datagram, from);
   }
 
   #createDataPath(shared: Pick<DataPathParts, 'tun' | 'device' | 'sockets' | 'pathErrors'>): DataPath {
     const counters = this.#counters;
     const memory = new PacketMemory(DATA_PATH_BYTES);
-    const control = new ControlRelay(counters, clock, (datagram, from) =>
-      this.#report({ kind: 'datagram', datagram, from }),
-    );
     return new DataPath({
       ...shared,
       counters,
       memory,
       writer: new TunWriter(this.#tun, counters, memory.checksums),
-      toControl: (datagram, from) => control.take(datagram, from),
+      toControl: (datagram, from) => this.#control.take(datagram, from),
+      beforeDelivery: this.#team === undefined ? undefined : (now) => this.#loop.drainOutput(now),
       activity: new PeerReports(({ publicKey }) => this.#report({ kind: 'peer-active', publicKey })),
     });
   }
@@ -127,11 +177,13 @@ class DeviceThread {
       this.#report({ kind: 'interface-removed' });
     } finally {
       this.#sockets.close();
+      this.#team?.end();
       this.#keyLog?.close();
     }
   }
 
   #takeCommands(now: Millis): void {
+    this.#team?.handleReports(now);
     for (let next = receiveMessageOnPort(this.#port); next !== undefined; next = receiveMessageOnPort(this.#port)) {
       const command = next.message as Command;
       try {
@@ -171,6 +223,7 @@ class DeviceThread {
         this.#loop.stop();
         break;
       case 'state': {
+        this.#team?.tally(now);
         const { port, fwmark } = this.#sockets;
         const state = command.withSecrets ? this.#device.state() : this.#device.publicState();
         this.#report({ kind: 'reply', id: command.id, state: { ...state, listenPort: port, fwmark } });
@@ -190,10 +243,11 @@ class DeviceThread {
   }
 
   #handleOutput(output: Exclude<DeviceOutput, { kind: 'send' | 'deliver' }>): void {
-    if (output.kind !== 'handshake-secrets') {
+    if (output.kind === 'handshake-complete' || output.kind === 'handshake-abandoned') {
       this.#report({ kind: output.kind, publicKey: output.peer.publicKey });
-      return;
     }
+    // What is for transport threads has not come this far.
+    if (output.kind !== 'handshake-secrets') return;
     try {
       this.#keyLog?.write(output.secrets);
     } catch (error) {
@@ -204,7 +258,7 @@ class DeviceThread {
   }
 
   /** Who does not relay does not look for other ways either. */
-  #reportPathError({ publicKey }: Peer, errno: number): void {
+  #reportPathError({ publicKey }: PathPeer, errno: number): void {
     const name = errnoName(errno);
     if (this.#relay.isConfigured && PATH_ERRORS.has(name)) this.#report({ kind: 'path-error', publicKey, errno: name });
   }
@@ -222,6 +276,7 @@ class DeviceThread {
     }
     const { up, mtu } = change;
     this.#device.mtu = mtu;
+    if (this.#team !== undefined) this.#team.mtu = mtu;
     if (up === this.#isUp) return;
     this.#isUp = up;
     if (!up) this.#sockets.close();
@@ -241,9 +296,16 @@ class DeviceThread {
   }
 }
 
-function clonedError(error: unknown): ClonedError {
-  if (error instanceof WiremeshError) return { code: error.code, message: error.message };
-  return { code: 'DEVICE', message: error instanceof Error ? error.message : String(error) };
+/** @throws InterfaceNameError, TunError, SystemCallError */
+function openQueues(name: string, count: number): Queues {
+  if (count === 1) return { tun: openTun(name), others: [] };
+  try {
+    const [tun, ...others] = openTunQueues(name, count);
+    return { tun, others };
+  } catch (error) {
+    if (!(error instanceof SystemCallError && error.call === 'bpf')) throw error;
+    return { tun: openTun(name), others: [], reason: error.message };
+  }
 }
 
 function main(data: ThreadData): void {
@@ -252,18 +314,27 @@ function main(data: ThreadData): void {
   try {
     const { name, keyLogFile } = data.options;
     const keyLog = keyLogFile === undefined ? undefined : new KeyLog(keyLogFile);
-    const tun = openTun(name);
-    const link = new TunLink(tun, monitor);
+    const queues = openQueues(name, 1 + data.members.length);
+    const link = new TunLink(queues.tun, monitor);
     try {
-      new DeviceThread(data, tun, link, keyLog).run();
+      new DeviceThread(data, queues, link, keyLog).run();
     } finally {
       link.close();
-      tun.close();
+      for (const queue of [queues.tun, ...queues.others]) queue.close();
     }
   } catch (error) {
     data.port.postMessage({ kind: 'failed', error: clonedError(error) } satisfies Report);
   } finally {
     monitor.close();
+    endMembers(data.members);
+  }
+}
+
+/** Also where the device did not come into being: a thread that waits for orders can be ended in no other way. */
+function endMembers(members: readonly TeamMember[]): void {
+  for (const { port, wakeUpFd } of members) {
+    port.postMessage({ kind: 'end', order: 0 } satisfies TeamOrder);
+    EventFd.of(wakeUpFd).signal();
   }
 }
 

@@ -26,7 +26,8 @@ const TRANSPORT_DATA = 4;
 
 export interface EventLoopParts {
   readonly tun: Tun;
-  readonly device: Device;
+  /** Or the transport team, which stands before it. */
+  readonly device: Pick<Device, 'poll' | 'nextTimeout' | 'handleTimeout'>;
   readonly sockets: Sockets;
   readonly outbound: OutboundPath;
   readonly inbound: InboundPath;

@@ -10,17 +10,10 @@ import {
   RELAY_HEADER_BYTES,
   RELAY_PORT,
 } from '../packet/index.ts';
-import {
-  innerPacketLength,
-  openTransportData,
-  TRANSPORT_HEADER,
-  type Device,
-  type Keypair,
-  type Peer,
-  type PlaintextPlace,
-} from '../wireguard/index.ts';
+import { innerPacketLength, openTransportData, TRANSPORT_HEADER, type PlaintextPlace } from '../wireguard/index.ts';
 import { HandshakeLoad } from './handshake-load.ts';
 import type { PacketMemory } from './packet-memory.ts';
+import type { PathDevice, PathKeypair, PathPeer } from './path-device.ts';
 import type { PathCounters } from './path-counters.ts';
 import type { PeerAddresses } from './peer-addresses.ts';
 import { relaySource, type Relay } from './relay.ts';
@@ -43,7 +36,7 @@ export type ControlSink = (datagram: Uint8Array, from: Endpoint) => void;
 
 /** What was received with one keypair since it was last reported. */
 interface Receipts {
-  keypair: Keypair | undefined;
+  keypair: PathKeypair | undefined;
   packets: number;
   bytes: number;
 }
@@ -53,11 +46,12 @@ interface Receipts {
  * source, put TCP segments together again, write them with one system call a group.
  */
 export class InboundPath {
-  readonly #device: Device;
+  readonly #device: PathDevice;
   readonly #addresses: PeerAddresses;
   readonly #writer: PacketWriter;
   readonly #counters: PathCounters;
   readonly #toControl: ControlSink;
+  readonly #beforeDelivery: ((now: Millis) => void) | undefined;
   readonly #buffer = new NativeBuffer(HEADROOM + LARGEST_TRAIN);
   readonly #opened: NativeBuffer;
   /** Where the next plaintext goes. */
@@ -68,13 +62,14 @@ export class InboundPath {
   readonly #relayed: Receipts = { keypair: undefined, packets: 0, bytes: 0 };
 
   constructor(parts: {
-    device: Device;
+    device: PathDevice;
     addresses: PeerAddresses;
     writer: PacketWriter;
     memory: PacketMemory;
     counters: PathCounters;
     relay: Relay;
     toControl: ControlSink;
+    beforeDelivery?: ((now: Millis) => void) | undefined;
   }) {
     this.#device = parts.device;
     this.#addresses = parts.addresses;
@@ -84,6 +79,7 @@ export class InboundPath {
     this.#counters = parts.counters;
     this.#relay = parts.relay;
     this.#toControl = parts.toControl;
+    this.#beforeDelivery = parts.beforeDelivery;
   }
 
   /** Takes in what `socket` holds, until `TURN_BUDGET` is spent. @returns how many bytes that were */
@@ -96,9 +92,10 @@ export class InboundPath {
       for (let offset = 0; offset < length; offset += step) {
         this.#take(socket, HEADROOM + offset, Math.min(step, length - offset), now);
       }
-      this.#flush();
       this.#report(socket, now);
       this.#reportRelayed(now);
+      this.#beforeDelivery?.(now);
+      this.#flush();
       bytes += length;
       spent += length;
     }
@@ -122,6 +119,12 @@ export class InboundPath {
     const { bytes } = this.#buffer;
     if (this.#isFlood(bytes, offset, length, socket.source.ipAddress, now)) return;
     this.#device.handleDatagram(bytes.slice(offset, offset + length), socket.source.toEndpoint(), now);
+  }
+
+  /** Takes in a message of the handshake that came in elsewhere; `datagram` is kept. */
+  takeHandshake(datagram: Uint8Array, from: Endpoint, now: Millis): void {
+    if (this.#isFlood(datagram, 0, datagram.length, from.address.bytes, now)) return;
+    this.#device.handleDatagram(datagram, from, now);
   }
 
   // eslint-disable-next-line max-params -- an object would be an allocation a datagram
@@ -161,7 +164,7 @@ export class InboundPath {
   /** Opens a message to the next place. @returns the length of the plaintext, 0 if it is none or has nothing in it */
   // eslint-disable-next-line max-params -- an object would be an allocation a packet
   #openNext(
-    keypair: Keypair,
+    keypair: PathKeypair,
     receipts: Receipts,
     bytes: Uint8Array,
     offset: number,
@@ -188,7 +191,7 @@ export class InboundPath {
     return length;
   }
 
-  #deliver(peer: Peer, offset: number, length: number, outerEcn: number): void {
+  #deliver(peer: PathPeer, offset: number, length: number, outerEcn: number): void {
     const { bytes } = this.#opened;
     if (!this.#device.isSourceAllowed(bytes, offset, peer)) {
       this.#counters.sourceNotAllowed++;
@@ -201,7 +204,7 @@ export class InboundPath {
 
   /** Whatever a neighbour puts into one, it gets no further than an authentic message of WireGuard would. */
   // eslint-disable-next-line max-params -- an object would be an allocation a packet
-  #takeRelayPacket(neighbour: Peer, offset: number, length: number, outerEcn: number, now: Millis): void {
+  #takeRelayPacket(neighbour: PathPeer, offset: number, length: number, outerEcn: number, now: Millis): void {
     const { bytes } = this.#opened;
     if (!isRelayPacket(bytes, offset, length)) {
       this.#counters.relayMalformed++;

@@ -9,10 +9,11 @@ import {
   Segmenter,
   VIRTIO_HEADER_BYTES,
 } from '../packet/index.ts';
-import { sealTransportData, TRANSPORT_HEADER, type Device, type Keypair, type Peer } from '../wireguard/index.ts';
+import { sealTransportData, TRANSPORT_HEADER } from '../wireguard/index.ts';
 import { DatagramTrain, TRAIN_CAPACITY, type TrainParts } from './datagram-train.ts';
 import type { PacketMemory } from './packet-memory.ts';
 import { mayBeFragmented, relayedMtu } from './packet-too-big.ts';
+import type { PathDevice, PathKeypair, PathPeer } from './path-device.ts';
 import type { PathCounters } from './path-counters.ts';
 import type { PeerReports } from './peer-reports.ts';
 import type { Relay } from './relay.ts';
@@ -34,7 +35,7 @@ export const TUNNEL_PORT = 7078;
  */
 export class OutboundPath {
   readonly #tun: Tun;
-  readonly #device: Device;
+  readonly #device: PathDevice;
   readonly #train: DatagramTrain;
   readonly #unreachable: UnreachableAnswers;
   readonly #counters: PathCounters;
@@ -48,7 +49,7 @@ export class OutboundPath {
   constructor(
     parts: TrainParts & {
       readonly tun: Tun;
-      readonly device: Device;
+      readonly device: PathDevice;
       readonly unreachable: UnreachableAnswers;
       readonly memory: PacketMemory;
       readonly relay: Relay;
@@ -114,7 +115,7 @@ export class OutboundPath {
   }
 
   /** Notes that there is a packet for `peer`. @returns false for what only a relay may send */
-  #isOfHost(packetLength: number, peer: Peer | undefined, now: Millis): boolean {
+  #isOfHost(packetLength: number, peer: PathPeer | undefined, now: Millis): boolean {
     const port = meshPortOf(this.#packet.bytes, VIRTIO_HEADER_BYTES, packetLength);
     if (peer !== undefined && port !== TUNNEL_PORT && port !== RELAY_PORT) this.#activity.note(peer, now);
     return port !== RELAY_PORT;
@@ -129,8 +130,9 @@ export class OutboundPath {
     return true;
   }
 
-  #seal(keypair: Keypair, segments: number, now: Millis): void {
+  #seal(keypair: PathKeypair, segments: number, now: Millis): void {
     const train = this.#train;
+    keypair.claim(segments);
     const ecn = readEcn(this.#packet.bytes, VIRTIO_HEADER_BYTES);
     for (let index = 0; index < segments; index++) {
       const offset = train.begin(keypair, ecn, now);
@@ -145,7 +147,7 @@ export class OutboundPath {
   }
 
   /** There is no session yet: the peer keeps copies and sees to it that a handshake runs. */
-  #stage(peer: Peer, segments: number, now: Millis): void {
+  #stage(peer: PathPeer, segments: number, now: Millis): void {
     const scratch = this.#train.scratch(now);
     for (let index = 0; index < segments; index++) {
       const length = this.#segmenter.write(index, scratch, 0);

@@ -1,6 +1,6 @@
 import type { Endpoint } from '../inet/index.ts';
 import { SocketAddress } from '../linux/index.ts';
-import type { Peer } from '../wireguard/index.ts';
+import type { PathPeer } from './path-device.ts';
 
 interface Entry {
   endpoint: Endpoint;
@@ -9,10 +9,10 @@ interface Entry {
 
 /** The endpoints of peers as socket addresses, made anew only when a peer's endpoint has changed. */
 export class PeerAddresses {
-  readonly #entries = new WeakMap<Peer, Entry>();
+  readonly #entries = new WeakMap<PathPeer, Entry>();
 
   /** The socket address of `peer`, or `undefined` if it has no endpoint. */
-  of(peer: Peer): SocketAddress | undefined {
+  of(peer: PathPeer): SocketAddress | undefined {
     const { endpoint } = peer;
     if (endpoint === undefined) return undefined;
     const entry = this.#entries.get(peer);

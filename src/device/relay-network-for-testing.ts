@@ -127,7 +127,7 @@ export class TestNode {
     this.publicKey = primitives.publicKey(this.privateKey);
     this.device = new Device({ primitives, unixTime: () => millis(1_700_000_000_000 + network.now) });
     this.device.mtu = MTU;
-    const nameOf = ({ publicKey }: Peer): string =>
+    const nameOf = ({ publicKey }: Pick<Peer, 'publicKey'>): string =>
       network.nodes.find((node) => Buffer.compare(node.publicKey, publicKey) === 0)?.name ?? '?';
     const sockets: DatagramSender = {
       trafficClass: 0,

@@ -1,6 +1,7 @@
 import { formatAddress, prefixOf, type IpAddress } from '../inet/index.ts';
 import { isMeshAddress } from '../packet/index.ts';
-import { AllowedIps, InvalidConfigurationError, type Peer } from '../wireguard/index.ts';
+import { AllowedIps, InvalidConfigurationError } from '../wireguard/index.ts';
+import type { PathPeer } from './path-device.ts';
 
 /** Routes at most: more nodes than any mesh has had. */
 const MOST_ROUTES = 16_384;
@@ -15,19 +16,19 @@ export interface RelayRouteChange {
 
 interface NextHop {
   readonly publicKey: Uint8Array;
-  peer: Peer | undefined;
+  peer: PathPeer | undefined;
   routes: number;
 }
 
 /** Over which neighbour relay packets go to which node. A lookup allocates nothing. */
 export class RelayTable {
-  readonly #findPeer: (publicKey: Uint8Array) => Peer | undefined;
+  readonly #findPeer: (publicKey: Uint8Array) => PathPeer | undefined;
   readonly #hops = new Map<string, NextHop>();
   readonly #hopsByDestination = new Map<string, NextHop>();
   /** The same by the address as it stands in a packet. */
   readonly #routes = new AllowedIps<NextHop>();
 
-  constructor(findPeer: (publicKey: Uint8Array) => Peer | undefined) {
+  constructor(findPeer: (publicKey: Uint8Array) => PathPeer | undefined) {
     this.#findPeer = findPeer;
   }
 
@@ -51,7 +52,7 @@ export class RelayTable {
   }
 
   /** The neighbour over which the IPv6 packet at `offset` goes to its destination. */
-  lookup(bytes: Uint8Array, offset: number): Peer | undefined {
+  lookup(bytes: Uint8Array, offset: number): PathPeer | undefined {
     return this.#routes.lookupDestination(bytes, offset)?.peer;
   }
 

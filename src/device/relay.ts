@@ -9,15 +9,9 @@ import {
   RelayHeader,
   type Checksums,
 } from '../packet/index.ts';
-import {
-  InvalidConfigurationError,
-  sealTransportData,
-  TRANSPORT_HEADER,
-  type Device,
-  type Keypair,
-  type Peer,
-} from '../wireguard/index.ts';
+import { InvalidConfigurationError, sealTransportData, TRANSPORT_HEADER } from '../wireguard/index.ts';
 import type { Detour, DatagramTrain } from './datagram-train.ts';
+import type { PathDevice, PathKeypair, PathPeer } from './path-device.ts';
 import type { PathCounters } from './path-counters.ts';
 import type { PeerReports } from './peer-reports.ts';
 import { RelayTable, type RelayRouteChange } from './relay-table.ts';
@@ -42,7 +36,7 @@ const TRANSPORT_DATA = 4;
  * with the neighbour that leads there, who does the same. Until it is configured, such an endpoint is one as others are.
  */
 export class Relay implements Detour {
-  readonly #device: Device;
+  readonly #device: PathDevice;
   readonly #counters: PathCounters;
   readonly #checksums: Checksums;
   readonly #train: DatagramTrain;
@@ -53,7 +47,7 @@ export class Relay implements Detour {
 
   /** `train` is for itself alone, and lies in memory that `checksums` is fast for. `activity` is told of next hops. */
   constructor(parts: {
-    device: Device;
+    device: PathDevice;
     counters: PathCounters;
     checksums: Checksums;
     train: DatagramTrain;
@@ -120,7 +114,7 @@ export class Relay implements Detour {
 
   /** Sends on the relay packet of `length` bytes at `offset`, which came from the neighbour `from`. */
   // eslint-disable-next-line max-params
-  forward(bytes: Uint8Array, offset: number, length: number, from: Peer, now: Millis): void {
+  forward(bytes: Uint8Array, offset: number, length: number, from: PathPeer, now: Millis): void {
     const hopLimit = offset + IPV6.hopLimit;
     if (!this.#mayForward) {
       this.#counters.relayRefused++;
@@ -150,7 +144,7 @@ export class Relay implements Detour {
     this.#train.flush(now);
   }
 
-  #nextHop(bytes: Uint8Array, offset: number): Peer | undefined {
+  #nextHop(bytes: Uint8Array, offset: number): PathPeer | undefined {
     const hop = this.#table.lookup(bytes, offset);
     if (hop?.endpoint === undefined) {
       this.#counters.relayNoRoute++;
@@ -164,7 +158,7 @@ export class Relay implements Detour {
   }
 
   // eslint-disable-next-line max-params
-  #wrap(header: RelayHeader, hop: Peer, bytes: Uint8Array, at: number, length: number, now: Millis): void {
+  #wrap(header: RelayHeader, hop: PathPeer, bytes: Uint8Array, at: number, length: number, now: Millis): void {
     if (length > LONGEST_MESSAGE) {
       this.#counters.sendErrors++;
       return;
@@ -182,11 +176,11 @@ export class Relay implements Detour {
   }
 
   /** @returns where the next packet of the train goes */
-  #begin(keypair: Keypair, ecn: number, now: Millis): number {
+  #begin(keypair: PathKeypair, ecn: number, now: Millis): number {
     return this.#train.begin(keypair, ecn, now) + TRANSPORT_HEADER;
   }
 
-  #seal(keypair: Keypair, packet: number, length: number, now: Millis): void {
+  #seal(keypair: PathKeypair, packet: number, length: number, now: Millis): void {
     const sealed = sealTransportData(keypair, this.#train.bytes, packet - TRANSPORT_HEADER, length, this.#device.mtu);
     if (sealed < 0) this.#counters.keypairExhausted++;
     else this.#train.append(sealed, now);
@@ -194,7 +188,7 @@ export class Relay implements Detour {
 
   /** Handshakes and keepalives are nothing that anybody waits for. */
   // eslint-disable-next-line max-params
-  #noteActivity(hop: Peer, bytes: Uint8Array, message: number, length: number, now: Millis): void {
+  #noteActivity(hop: PathPeer, bytes: Uint8Array, message: number, length: number, now: Millis): void {
     if (bytes[message] === TRANSPORT_DATA && length > KEEPALIVE_BYTES) this.#activity.note(hop, now);
   }
 
@@ -202,7 +196,7 @@ export class Relay implements Detour {
    * What comes directly shows that there is a direct way, so it always counts (whitepaper §2.1). What comes over a relay
    * shows less than the endpoint that is known, and must not send a peer's traffic to the address of another.
    */
-  #mayRoam(peer: Peer, from: Endpoint): boolean {
+  #mayRoam(peer: PathPeer, from: Endpoint): boolean {
     if (!isRelayed(from)) return true;
     if (peer.endpoint !== undefined && !isRelayed(peer.endpoint)) return false;
     const header = new RelayHeader(from.address.bytes);

@@ -9,6 +9,7 @@ import type { DeviceChange, DeviceState } from '../wireguard/index.ts';
 import type { PathCounters } from './path-counters.ts';
 import type { RelayConfiguration } from './relay.ts';
 import type { RelayRouteChange } from './relay-table.ts';
+import { TEAM_LANES, type TransportThreadData } from './team-messages.ts';
 import type { ClonedError, Command, DeviceEvent, DeviceThreadOptions, Report } from './thread-messages.ts';
 
 /** An error of the device thread; `code` is that of the error over there. */
@@ -30,6 +31,22 @@ type Reply = (report: Extract<Report, { kind: 'reply' | 'refused' }>) => void;
 /** A command less its `id`, for each member of the union. */
 type Unnumbered<C> = C extends { readonly id: number } ? Omit<C, 'id'> : never;
 
+function startThread(name: string, workerData: unknown, transferList: MessagePort[]): Worker {
+  return new Worker(new URL(`./${name}${extname(import.meta.url)}`, import.meta.url), {
+    workerData,
+    transferList,
+    resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MB },
+  });
+}
+
+function startTransportThread(team: Omit<TransportThreadData, 'port' | 'wakeUpFd'>) {
+  const wakeUp = new EventFd();
+  const { port1, port2 } = new MessageChannel();
+  const data: TransportThreadData = { ...team, port: port2, wakeUpFd: wakeUp.fd };
+  const worker = startThread('transport-thread', data, [port2]);
+  return { worker, wakeUp, member: { port: port1, wakeUpFd: wakeUp.fd } };
+}
+
 /**
  * A WireGuard interface that runs in a thread of its own, seen from the thread that owns it. The thread blocks in
  * `epoll_wait`, so a message is put into its port and an eventfd wakes it.
@@ -41,6 +58,10 @@ export class RunningDevice {
   readonly aeadReason: string | undefined;
   /** Whether the host lets the thread go before the applications when packets come (CAP_SYS_NICE). */
   readonly mayBeUrgent: boolean;
+  /** How many threads seal and open packets. */
+  readonly threads: number;
+  /** Why there are fewer than were asked for, if so. */
+  readonly threadsReason: string | undefined;
   /** Control messages that came in on the UDP port: the first byte is not one of WireGuard's. Hostile. */
   onDatagram: (datagram: Uint8Array, from: Endpoint) => void = () => {};
   onEvent: (event: DeviceEvent) => void = () => {};
@@ -55,17 +76,23 @@ export class RunningDevice {
   static async start(options: DeviceThreadOptions): Promise<RunningDevice> {
     const wakeUp = new EventFd();
     const { port1, port2 } = new MessageChannel();
-    const script = new URL(`./device-thread${extname(import.meta.url)}`, import.meta.url);
-    const worker = new Worker(script, {
-      workerData: { options, port: port2, wakeUpFd: wakeUp.fd },
-      resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MB },
-      transferList: [port2],
+    const lanes = new SharedArrayBuffer(4 * (TEAM_LANES.obeyed + (options.threads ?? 1)));
+    const transport = Array.from({ length: (options.threads ?? 1) - 1 }, (_, place) =>
+      startTransportThread({ lanes, place, deviceWakeUpFd: wakeUp.fd }),
+    );
+    const members = transport.map(({ member }) => member);
+    const data = { options, port: port2, wakeUpFd: wakeUp.fd, members, lanes };
+    const worker = startThread('device-thread', data, [port2, ...members.map(({ port }) => port)]);
+    const workers = [worker, ...transport.map(({ worker }) => worker)];
+    const ended = Promise.all(workers.map((each) => once(each, 'exit'))).then(() => {
+      for (const { wakeUp } of transport) wakeUp.close();
     });
-    const ended = once(worker, 'exit').then(() => undefined);
     const crashed = new Promise<Report>((resolve) => {
-      worker.once('error', (error: Error) =>
-        resolve({ kind: 'failed', error: { code: 'DEVICE', message: error.message } }),
-      );
+      for (const each of workers) {
+        each.once('error', (error: Error) =>
+          resolve({ kind: 'failed', error: { code: 'DEVICE', message: error.message } }),
+        );
+      }
     });
     const first = await Promise.race([once(port1, 'message').then(([report]) => report as Report), crashed]);
     if (first.kind !== 'started') {
@@ -91,6 +118,8 @@ export class RunningDevice {
     this.aeadName = started.aeadName;
     this.aeadReason = started.aeadReason;
     this.mayBeUrgent = started.mayBeUrgent;
+    this.threads = started.threads;
+    this.threadsReason = started.threadsReason;
     this.#port = port;
     this.#wakeUp = wakeUp;
     this.#ended = ended.then(() => this.#end());

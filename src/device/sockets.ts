@@ -1,20 +1,58 @@
 import type { IpAddress } from '../inet/index.ts';
-import { Epoll, EPOLLOUT, openUdpPair, type NativeBuffer, type SocketAddress, type UdpSocket } from '../linux/index.ts';
+import {
+  Epoll,
+  EPOLLOUT,
+  openUdpGroup,
+  openUdpPair,
+  type NativeBuffer,
+  type SocketAddress,
+  type UdpSocket,
+} from '../linux/index.ts';
 
 /** Takes trains for the network. */
-export type DatagramSender = Pick<Sockets, 'send' | 'trafficClass'>;
+export type DatagramSender = Pick<SocketSet, 'send' | 'trafficClass'>;
 
-/** The UDP sockets of one interface: one for each family, on the same port. */
-export class Sockets {
+/** What one thread sends by and receives from: a socket for each family, on the same port. */
+export class SocketSet {
   /** The TOS or traffic class of what is sent next: DSCP and ECN. */
   trafficClass = 0;
-  #sockets: readonly UdpSocket[] = [];
+  open: readonly UdpSocket[] = [];
+
+  /** @returns 0, or the number of the error; where there is no socket of the family, the one for "no such network" */
+  send(buffer: NativeBuffer, length: number, segmentSize: number, to: SocketAddress): number {
+    for (const socket of this.open) {
+      if (socket.family !== to.family) continue;
+      socket.sendTrafficClass = this.trafficClass;
+      const error = socket.send(buffer, 0, length, segmentSize, to);
+      if (error !== EAGAIN) return error;
+      waitUntilWritable(socket);
+      return socket.send(buffer, 0, length, segmentSize, to);
+    }
+    return ENETUNREACH;
+  }
+}
+
+/** The transport threads, as far as sockets are concerned. */
+export interface SocketBorrowers {
+  readonly count: number;
+  /** Gives each thread its sockets, in place of those that it has. Returns once none uses any other. */
+  lend(sockets: readonly (readonly UdpSocket[])[]): void;
+}
+
+/** The first byte of a message with packets of the hosts (whitepaper §5.4.6). */
+const TRANSPORT_DATA = 4;
+
+/** The UDP sockets of one interface: those of the device thread, and those that it opens for others. */
+export class Sockets extends SocketSet {
+  readonly #borrowers: SocketBorrowers | undefined;
+  #lent: readonly (readonly UdpSocket[])[] = [];
   #port = 0;
   #fwmark = 0;
   readonly #groups: { group: IpAddress; interfaceIndex: number }[] = [];
 
-  get open(): readonly UdpSocket[] {
-    return this.#sockets;
+  constructor(borrowers?: SocketBorrowers) {
+    super();
+    this.#borrowers = borrowers;
   }
 
   /** The port that is bound, or the one asked for while none is. */
@@ -32,48 +70,47 @@ export class Sockets {
    * @throws PortInUseError, SystemCallError
    */
   bind(port: number): boolean {
-    if (port !== 0 && port === this.#port && this.#sockets.length > 0) return false;
-    const sockets = openUdpPair(port);
+    if (port !== 0 && port === this.#port && this.open.length > 0) return false;
+    const [sockets, ...lent] = this.#open(port);
     try {
-      for (const socket of sockets) if (this.#fwmark !== 0) socket.setMark(this.#fwmark);
+      for (const socket of [sockets, ...lent].flat()) if (this.#fwmark !== 0) socket.setMark(this.#fwmark);
       for (const { group, interfaceIndex } of this.#groups) joinOn(sockets, group, interfaceIndex);
     } catch (error) {
-      for (const socket of sockets) socket.close();
+      for (const socket of [sockets, ...lent].flat()) socket.close();
       throw error;
     }
-    this.close();
-    this.#sockets = sockets;
+    this.#replace(sockets, lent);
     this.#port = sockets[0].port;
     return true;
   }
 
   setFwmark(mark: number): void {
-    for (const socket of this.#sockets) socket.setMark(mark);
+    for (const socket of [this.open, ...this.#lent].flat()) socket.setMark(mark);
     this.#fwmark = mark;
   }
 
   joinGroup(group: IpAddress, interfaceIndex: number): void {
-    joinOn(this.#sockets, group, interfaceIndex);
+    joinOn(this.open, group, interfaceIndex);
     this.#groups.push({ group, interfaceIndex });
-  }
-
-  /** @returns 0, or the number of the error; where there is no socket of the family, the one for "no such network" */
-  send(buffer: NativeBuffer, length: number, segmentSize: number, to: SocketAddress): number {
-    for (const socket of this.#sockets) {
-      if (socket.family !== to.family) continue;
-      socket.sendTrafficClass = this.trafficClass;
-      const error = socket.send(buffer, 0, length, segmentSize, to);
-      if (error !== EAGAIN) return error;
-      waitUntilWritable(socket);
-      return socket.send(buffer, 0, length, segmentSize, to);
-    }
-    return ENETUNREACH;
   }
 
   /** Closes the sockets; the port is remembered. */
   close(): void {
-    for (const socket of this.#sockets) socket.close();
-    this.#sockets = [];
+    this.#replace([], []);
+  }
+
+  #open(port: number): readonly (readonly UdpSocket[])[] {
+    if (this.#borrowers === undefined) return [openUdpPair(port)];
+    return openUdpGroup(port, 1 + this.#borrowers.count, TRANSPORT_DATA);
+  }
+
+  /** A descriptor is closed when nobody can use its number any more: it may be another file's at once. */
+  #replace(sockets: readonly UdpSocket[], lent: readonly (readonly UdpSocket[])[]): void {
+    const old = [this.open, ...this.#lent].flat();
+    if (this.#lent.length > 0 || lent.length > 0) this.#borrowers?.lend(lent);
+    for (const socket of old) socket.close();
+    this.open = sockets;
+    this.#lent = lent;
   }
 }
 

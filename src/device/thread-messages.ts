@@ -14,6 +14,8 @@ export interface DeviceThreadOptions {
   readonly timing?: Partial<Timing> | undefined;
   /** Where to write the secrets of handshakes: whoever has the file can read the traffic. */
   readonly keyLogFile?: string | undefined;
+  /** How many threads seal and open packets (docs/decisions/0012-several-threads.md); 1 unless given. */
+  readonly threads?: number | undefined;
 }
 
 /** From the owner's thread to the device thread. What has an `id` is answered by a `Reply` with the same one. */
@@ -41,6 +43,9 @@ export type Report =
       readonly aeadName: AeadName;
       readonly aeadReason?: string | undefined;
       readonly mayBeUrgent: boolean;
+      readonly threads: number;
+      /** Why there are fewer than were asked for. */
+      readonly threadsReason?: string | undefined;
     }
   | { readonly kind: 'reply'; readonly id: number; readonly state?: DeviceState; readonly counters?: PathCounters }
   | { readonly kind: 'refused'; readonly id: number; readonly error: ClonedError }

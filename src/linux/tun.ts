@@ -167,7 +167,7 @@ function attach(fd: number, name: string, flags: number): string {
     }
     if (errno === 'EINVAL') {
       throw new TunError(
-        `the interface ${name} exists and is not a TUN device with as many queues: remove it, or choose another name`,
+        `the interface ${name} exists and is not a TUN device: remove it, or choose another name`,
       );
     }
     throw new SystemCallError('ioctl', errno, `TUN device ${name}`);

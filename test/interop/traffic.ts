@@ -1,4 +1,5 @@
 /** Traffic between hosts, by the tools that everybody uses: ping and iperf3. */
+import type { ChildProcess } from 'node:child_process';
 import type { Host } from './hosts.ts';
 import { end } from './hosts.ts';
 
@@ -25,6 +26,8 @@ export interface Iperf3Options {
   readonly seconds?: number;
   /** The server sends. */
   readonly reverse?: boolean;
+  /** At once; one if left out. */
+  readonly flows?: number;
 }
 
 export interface Iperf3Result {
@@ -37,19 +40,15 @@ export interface Iperf3Result {
 /** In seconds: fine enough to tell how long a stall was, coarse enough for a busy machine to have sent something. */
 const INTERVAL = 0.2;
 
-/** One TCP flow from `client` to an iperf3 server that is started for it on `server`. */
+/** TCP from `client` to an iperf3 server that is started for it on `server`. */
 export async function iperf3(
   client: Host,
   server: Host,
   address: string,
   options: Iperf3Options = {},
 ): Promise<Iperf3Result> {
-  const listener = server.start(['iperf3', '-s', '-1', '--forceflush']);
+  const listener = await iperf3Server(server);
   try {
-    await new Promise<void>((resolve, reject) => {
-      listener.stdout?.on('data', (chunk: Buffer) => chunk.includes('listening') && resolve());
-      listener.once('exit', (code) => reject(new Error(`the iperf3 server ended with ${code}`)));
-    });
     const output = await client.run([
       'iperf3',
       '-J',
@@ -60,6 +59,7 @@ export async function iperf3(
       '-i',
       String(INTERVAL),
       ...(options.reverse ? ['-R'] : []),
+      ...(options.flows === undefined ? [] : ['-P', String(options.flows)]),
     ]);
     const report = JSON.parse(output) as Iperf3Report;
     return {
@@ -70,6 +70,56 @@ export async function iperf3(
   } finally {
     await end(listener);
   }
+}
+
+export interface DatagramResult {
+  readonly flows: number;
+  readonly packets: number;
+  readonly lost: number;
+  readonly outOfOrder: number;
+}
+
+/** Flows of numbered UDP datagrams of 200 bytes from `sender` to `receiver`, `rate` a second in each. */
+export async function datagramFlows(
+  sender: Host,
+  receiver: Host,
+  senderAddress: string,
+  { flows, rate, seconds }: { readonly flows: number; readonly rate: number; readonly seconds: number },
+): Promise<DatagramResult> {
+  const server = await iperf3Server(sender);
+  try {
+    // In reverse, so that who counts is who reports.
+    const argv = ['iperf3', '-J', '-c', senderAddress, '-R', '-u', '-l', '200', '-b', String(rate * 1600)];
+    const output = await receiver.run([...argv, '-P', String(flows), '-t', String(seconds)]);
+    const { streams } = (JSON.parse(output) as DatagramReport).end;
+    const total = (of: 'packets' | 'lost_packets' | 'out_of_order'): number =>
+      streams.reduce((sum, { udp }) => sum + udp[of], 0);
+    return {
+      flows: streams.length,
+      packets: total('packets'),
+      lost: total('lost_packets'),
+      outOfOrder: total('out_of_order'),
+    };
+  } finally {
+    await end(server);
+  }
+}
+
+async function iperf3Server(host: Host): Promise<ChildProcess> {
+  const server = host.start(['iperf3', '-s', '-1', '--forceflush']);
+  await new Promise<void>((resolve, reject) => {
+    server.stdout?.on('data', (chunk: Buffer) => chunk.includes('listening') && resolve());
+    server.once('exit', (code) => reject(new Error(`the iperf3 server ended with ${code}`)));
+  });
+  return server;
+}
+
+interface DatagramReport {
+  readonly end: {
+    readonly streams: readonly {
+      readonly udp: { readonly packets: number; readonly lost_packets: number; readonly out_of_order: number };
+    }[];
+  };
 }
 
 function longestStall(report: Iperf3Report): number {

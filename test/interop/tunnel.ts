@@ -35,6 +35,8 @@ export interface EndOptions {
   readonly env?: NodeJS.ProcessEnv;
   /** A command that the process is started by. */
   readonly launcher?: readonly string[];
+  /** Of wireguard-ts; as many as it takes by itself if left out. */
+  readonly threads?: number | undefined;
 }
 
 export interface PeerOptions {
@@ -51,6 +53,8 @@ export interface TunnelOptions {
   readonly presharedKey?: string;
   readonly env?: NodeJS.ProcessEnv;
   readonly launcher?: readonly string[];
+  /** Of each end that is wireguard-ts. */
+  readonly threads?: readonly [number, number];
 }
 
 const COMMANDS: Record<Implementation, readonly string[]> = {
@@ -70,10 +74,10 @@ export async function openTunnel(
   hosts: readonly [Host, Host],
   options: TunnelOptions,
 ): Promise<[TunnelEnd, TunnelEnd]> {
-  const { implementations, ...rest } = options;
+  const { implementations, threads, ...rest } = options;
   const ends = await Promise.all([
-    startEnd(hosts[0], { ...rest, implementation: implementations[0], index: 1 }),
-    startEnd(hosts[1], { ...rest, implementation: implementations[1], index: 2 }),
+    startEnd(hosts[0], { ...rest, implementation: implementations[0], index: 1, threads: threads?.[0] }),
+    startEnd(hosts[1], { ...rest, implementation: implementations[1], index: 2, threads: threads?.[1] }),
   ]);
   await introduce(ends, options);
   return ends;
@@ -141,9 +145,11 @@ export async function startDevice(
   host: Host,
   interfaceName: string,
   implementation: Implementation,
-  { env, launcher = [] }: Pick<EndOptions, 'env' | 'launcher'> = {},
+  { env, launcher = [], threads }: Pick<EndOptions, 'env' | 'launcher' | 'threads'> = {},
 ): Promise<ChildProcess> {
-  const child = host.start([...launcher, ...COMMANDS[implementation], interfaceName], { LOG_LEVEL: 'error', ...env });
+  const flags = implementation === 'wireguard-ts' && threads !== undefined ? ['--threads', String(threads)] : [];
+  const argv = [...launcher, ...COMMANDS[implementation], ...flags, interfaceName];
+  const child = host.start(argv, { LOG_LEVEL: 'error', ...env });
   let output = '';
   for (const stream of [child.stdout, child.stderr])
     stream?.on('data', (chunk: Buffer) => (output += chunk.toString()));
