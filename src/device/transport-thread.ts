@@ -22,7 +22,7 @@ import { clonedError } from './cloned-error.ts';
 import { DATA_PATH_BYTES, DataPath } from './data-path.ts';
 import { DeviceReplica } from './device-replica.ts';
 import { PacketMemory } from './packet-memory.ts';
-import { pathCounters } from './path-counters.ts';
+import { pathCounters, refusedDatagrams } from './path-counters.ts';
 import { PeerReports } from './peer-reports.ts';
 import { SocketSet } from './sockets.ts';
 import { TEAM_LANES, type TeamOrder, type TeamReport, type TransportThreadData } from './team-messages.ts';
@@ -47,6 +47,7 @@ class TransportThread {
   readonly #sockets = new SocketSet();
   readonly #epoll = new Epoll();
   readonly #urgency = new Urgency(setRealTime, clock());
+  readonly #counters = pathCounters();
   #path: DataPath | undefined;
   /** Orders about descriptors that came while those were in use. */
   readonly #deferred: DescriptorOrder[] = [];
@@ -85,7 +86,7 @@ class TransportThread {
     const from = clock();
     const ready = this.#epoll.wait(-1);
     const now = clock();
-    this.#urgency.handleWait(from, now);
+    this.#urgency.handleWait(from, now, refusedDatagrams(this.#counters));
     for (let i = 0; i < ready && !this.#isEnding; i++) this.#dispatch(this.#epoll.key(i), now);
   }
 
@@ -141,7 +142,7 @@ class TransportThread {
 
   #start(tun: Tun): void {
     const memory = new PacketMemory(DATA_PATH_BYTES);
-    const counters = pathCounters();
+    const counters = this.#counters;
     // A mesh wants to know of these; its device has one thread.
     const ignored = new PeerReports(() => {});
     this.#path = new DataPath({
