@@ -83,7 +83,7 @@ class PeerReplica implements PathPeer {
   }
 
   // As in `Peer`.
-   
+
   afterReceiving(
     keypair: PathKeypair,
     batch: { readonly packets: number; readonly bytes: number },

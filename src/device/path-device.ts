@@ -30,6 +30,6 @@ export interface PathDevice {
   findKeypair(receiverIndex: number): PathKeypair | undefined;
   handleDatagram(datagram: Uint8Array, from: Endpoint, now: Millis): void;
   // As in `Device`.
-   
+
   isFlood(bytes: Uint8Array, offset: number, length: number, source: Uint8Array, now: Millis): boolean;
 }

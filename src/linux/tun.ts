@@ -166,9 +166,7 @@ function attach(fd: number, name: string, flags: number): string {
       throw new TunError(`the interface ${name} is in use by another program: stop that, or choose another name`);
     }
     if (errno === 'EINVAL') {
-      throw new TunError(
-        `the interface ${name} exists and is not a TUN device: remove it, or choose another name`,
-      );
+      throw new TunError(`the interface ${name} exists and is not a TUN device: remove it, or choose another name`);
     }
     throw new SystemCallError('ioctl', errno, `TUN device ${name}`);
   }
