@@ -31,7 +31,7 @@ const KEEPALIVE_BYTES = 32;
 const TRANSPORT_DATA = 4;
 
 /**
- * The way over neighbours (docs/decisions/0014-relay-packets.md). A peer whose endpoint is an address of the mesh with
+ * The way over neighbours (docs/decisions/0018-relay-packets.md). A peer whose endpoint is an address of the mesh with
  * port RELAY_PORT is spoken to over relays: its datagrams go, each behind the header of a relay packet, into the session
  * with the neighbour that leads there, who does the same. Until it is configured, such an endpoint is one as others are.
  */

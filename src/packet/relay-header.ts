@@ -1,7 +1,7 @@
 /**
  * Relay packets: a WireGuard message on its way over neighbours, as the payload of IPv6 (RFC 8200) and UDP (RFC 768)
  * between two addresses of the mesh, inside the session with each neighbour on the way
- * (docs/decisions/0014-relay-packets.md).
+ * (docs/decisions/0018-relay-packets.md).
  */
 import { checksumOf, sumWords } from './checksum.ts';
 import { IPV6, PROTOCOL_UDP } from './ip.ts';
