@@ -9,6 +9,8 @@ const BEACON_INTERVAL = seconds(10);
 const QUICK_JITTER = millis(100);
 const JITTER = seconds(1);
 const FIRST_BACK_OFF = seconds(1);
+/** So that who starts late is called within a quarter of the time that it was waited for. */
+const BACK_OFF_GROWTH = 1.25;
 /** Also how often an endpoint is called behind which a live node is: somebody else may be there one day. */
 const MAX_BACK_OFF = seconds(60);
 
@@ -112,7 +114,7 @@ export class Discovery {
     const live = nodeId !== undefined && this.#isLive(nodeId);
     const interval = live ? MAX_BACK_OFF : bootstrap.backOff;
     bootstrap.dueAt = after(now, millis(interval * (0.9 + this.#chance() * 0.2)));
-    bootstrap.backOff = live ? FIRST_BACK_OFF : millis(Math.min(MAX_BACK_OFF, bootstrap.backOff * 2));
+    bootstrap.backOff = live ? FIRST_BACK_OFF : millis(Math.min(MAX_BACK_OFF, bootstrap.backOff * BACK_OFF_GROWTH));
     this.#output.push({ kind: 'hello', to: endpoint });
   }
 }
