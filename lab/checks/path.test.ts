@@ -24,13 +24,18 @@ function train(place: number, start: number, length: number, count = TRAIN_PACKE
 const OUTER = TRAIN_PAYLOAD_BYTES + 142;
 
 describe('a path', () => {
-  it('is told by who sent the train, in the order of its first packets, whatever each tunnel adds', () => {
+  it('is told by who sent the train, in the order of its packets, whatever each tunnel adds', () => {
     const frames = [...train(1, 1005, OUTER + 80), ...train(3, 1000, OUTER), ...train(0, 1001, OUTER)];
     assert.deepEqual(pathOf(PLACES, frames, 1000n, 2000n), ['a', 'b']);
   });
 
   it('is told although a few were lost, and not by a few strays', () => {
     const frames = [...train(0, 1000, OUTER), ...train(1, 1001, OUTER, 12), ...train(2, 1002, OUTER, 5)];
+    assert.deepEqual(pathOf(PLACES, frames, 1000n, 2000n), ['a', 'b']);
+  });
+
+  it('keeps its order when a stray of the same size came before the train', () => {
+    const frames = [...train(0, 1100, OUTER), ...train(1, 1000, OUTER + 80, 1), ...train(1, 1101, OUTER + 80)];
     assert.deepEqual(pathOf(PLACES, frames, 1000n, 2000n), ['a', 'b']);
   });
 
