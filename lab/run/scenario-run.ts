@@ -13,12 +13,13 @@ import { labDirectory } from '../state.ts';
 import { namespaceOf } from '../underlay.ts';
 import { namespacePath } from '../../src/linux/index.ts';
 import { EchoSocket } from './echo-socket.ts';
+import { Iperf3Load } from './iperf3-load.ts';
 import { Network } from './network.ts';
 import { Nodes } from './nodes.ts';
 import { PingLoad } from './ping-load.ts';
 import { firstAnswers, type Pair } from './reachability.ts';
 import { reportOf, type Report, type Verdict } from './report.ts';
-import { TcpLoad, type TcpOutcome } from './tcp-load.ts';
+import { TcpLoad, type Download, type TcpOutcome } from './tcp-load.ts';
 import { verdictOn, type Answers, type Measurements } from './verdicts.ts';
 
 const execute = promisify(execFile);
@@ -51,7 +52,7 @@ export class ScenarioRun {
   readonly #failures: Verdict[] = [];
   readonly #eventTimes = new Map<ScenarioEvent, number>();
   readonly #pings = new Map<string, PingLoad>();
-  readonly #tcps = new Map<string, TcpLoad>();
+  readonly #tcps = new Map<string, Download>();
   readonly #tcpOutcomes = new Map<string, TcpOutcome>();
   readonly #answers = new Map<Expectation, Answers>();
   readonly #trains = new Map<Expectation, readonly [number, number]>();
@@ -144,7 +145,8 @@ export class ScenarioRun {
       return;
     }
     const to = this.#namespace(isAddress(load.to) ? this.#ownerOf(load.to) : load.to);
-    this.#tcps.set(load.name, new TcpLoad({ from, to, address, port, rate: load.rate }));
+    const Load = load.kind === 'tcp' ? TcpLoad : Iperf3Load;
+    this.#tcps.set(load.name, new Load({ from, to, address, port, rate: load.rate }));
   }
 
   async #beginEvent(event: ScenarioEvent): Promise<void> {

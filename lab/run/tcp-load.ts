@@ -26,36 +26,47 @@ export interface TcpOutcome {
   readonly isAlive: boolean;
 }
 
-interface Line {
+/** At a point in Unix time, how many bytes had come, and why no more will. */
+export interface Progress {
   readonly at: number;
   readonly bytes: number;
   readonly ended?: string;
 }
 
 /** A download over one TCP connection. */
-export class TcpLoad {
+export interface Download {
+  stop(): TcpOutcome;
+}
+
+/** What came of a download that is stopped now. */
+export function outcomeOf(progress: readonly Progress[]): TcpOutcome {
+  const last = progress.at(-1);
+  const moved = progress.filter(({ bytes }, i) => bytes > (progress[i - 1]?.bytes ?? 0)).map(({ at }) => at);
+  const stalls = moved.map((at, i) => at - (moved[i - 1] ?? at));
+  const lastMovedAt = moved.at(-1) ?? -Infinity;
+  return {
+    bytes: last?.bytes ?? 0,
+    ended: last?.ended,
+    longestStall: Math.max(0, ...stalls),
+    isAlive: last !== undefined && last.ended === undefined && Date.now() - lastMovedAt <= LAST_BYTES_WITHIN_MS,
+  };
+}
+
+/** A download with sockets of our own. */
+export class TcpLoad implements Download {
   readonly #children: readonly ChildProcess[];
-  readonly #lines: Line[] = [];
+  readonly #progress: Progress[] = [];
 
   constructor({ from, to, address, port, rate }: TcpLoadPlan) {
     const server = commandIn(to, [process.execPath, AGENT, 'serve', String(port), ...(rate ? [String(rate)] : [])]);
     const client = commandIn(from, [process.execPath, AGENT, 'fetch', address, String(port)]);
     const fetching = spawn(client.file, client.args, { stdio: ['ignore', 'pipe', 'ignore'] });
-    createInterface(fetching.stdout).on('line', (line) => this.#lines.push(JSON.parse(line) as Line));
+    createInterface(fetching.stdout).on('line', (line) => this.#progress.push(JSON.parse(line) as Progress));
     this.#children = [fetching, spawn(server.file, server.args, { stdio: 'ignore' })];
   }
 
   stop(): TcpOutcome {
     for (const child of this.#children) child.kill('SIGKILL');
-    const last = this.#lines.at(-1);
-    const moved = this.#lines.filter(({ bytes }, i) => bytes > (this.#lines[i - 1]?.bytes ?? 0)).map(({ at }) => at);
-    const stalls = moved.map((at, i) => at - (moved[i - 1] ?? at));
-    const lastMovedAt = moved.at(-1) ?? -Infinity;
-    return {
-      bytes: last?.bytes ?? 0,
-      ended: last?.ended,
-      longestStall: Math.max(0, ...stalls),
-      isAlive: last !== undefined && last.ended === undefined && Date.now() - lastMovedAt <= LAST_BYTES_WITHIN_MS,
-    };
+    return outcomeOf(this.#progress);
   }
 }

@@ -8,15 +8,17 @@ const PACKAGES: Readonly<Record<string, string>> = {
   wg: 'wireguard-tools',
   'wireguard-go': 'wireguard-go',
   babeld: 'babeld',
+  iperf3: 'iperf3',
 };
 
 /** @throws LabError that names all packages to install */
-export function requireTools({ nodes }: Scenario): void {
+export function requireTools({ nodes, loads }: Scenario): void {
   const needed = new Set<string>();
   if (nodes.some(({ nat }) => nat !== undefined)) needed.add('nft');
   if (nodes.some(({ kind }) => kind === 'wireguard-go+babeld')) {
     for (const command of ['wg', 'wireguard-go', 'babeld']) needed.add(command);
   }
+  if (loads.some(({ kind }) => kind === 'iperf3')) needed.add('iperf3');
   const directories = (process.env['PATH'] ?? '').split(':');
   const missing = [...needed].filter((command) => !directories.some((one) => existsSync(`${one}/${command}`)));
   if (missing.length === 0) return;

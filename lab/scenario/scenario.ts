@@ -263,8 +263,8 @@ function checkExpectations({ nodes, links, events, loads, expectations }: Scenar
         break;
       case 'outage':
       case 'survives': {
-        const kind = expectation.what === 'outage' ? 'ping' : 'tcp';
-        const known = new Set(loads.filter((load) => load.kind === kind).map(({ name }) => name));
+        const isOfPings = expectation.what === 'outage';
+        const known = new Set(loads.filter(({ kind }) => (kind === 'ping') === isOfPings).map(({ name }) => name));
         requireKnown(expectation.load, known, [...path, 'load']);
         break;
       }

@@ -118,8 +118,9 @@ const load = v.variant(
   [
     v.strictObject({ ...span, kind: v.literal('ping'), name: reference, interval: v.optional(duration, '1 s') }),
     v.strictObject({ ...span, kind: v.literal('tcp'), name: reference, rate: v.optional(rate) }),
+    v.strictObject({ ...span, kind: v.literal('iperf3'), name: reference, rate: v.optional(rate) }),
   ],
-  'must be "ping" or "tcp"',
+  'must be "ping", "tcp" or "iperf3"',
 );
 
 const window = { from: duration, to: duration };
