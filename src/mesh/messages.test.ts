@@ -30,8 +30,8 @@ const messages: Message[] = [
     bytes: new Uint8Array(MAX_PART_BYTES).fill(3),
   },
   { kind: 'probe', nonce: 2n ** 63n, wish: 'likes', isInterested: true, isConfirmed: false },
-  { kind: 'probe-reply', nonce: 0n, isNeighbour: true, seenAt: parseEndpoint('[2001:db8::1]:65535') },
-  { kind: 'probe-reply', nonce: 0n, isNeighbour: false, seenAt: undefined },
+  { kind: 'probe-reply', nonce: 0n, wish: 'needs', isNeighbour: true, seenAt: parseEndpoint('[2001:db8::1]:65535') },
+  { kind: 'probe-reply', nonce: 0n, wish: 'no', isNeighbour: false, seenAt: undefined },
   {
     kind: 'call',
     pleaseAnswer: true,

@@ -54,10 +54,11 @@ const NEWS = { nodeId: 0, sequence: 28, end: 36 } as const;
 export const MAX_PART_BYTES = MAX_MESSAGE_BYTES - PART.bytes;
 export const MAX_SUMMARY_ENTRIES = Math.floor((MAX_MESSAGE_BYTES - SUMMARY.entries) / NEWS.end);
 const PLEASE_ANSWER = 1;
-/** In the flags of a probe beside the wish, and of a reply. */
+/** In the flags of a probe and of its reply: the wish, and beside it one bit each. */
+const WISH = 3;
 const IS_INTERESTED = 4;
 const IS_CONFIRMED = 8;
-const IS_NEIGHBOUR = 1;
+const IS_NEIGHBOUR = 4;
 const WISHES = ['no', 'likes', 'needs'] as const;
 
 export const DIGEST_BYTES = DIGEST.end - DIGEST.digest;
@@ -115,6 +116,8 @@ export interface Probe {
 export interface ProbeReply {
   readonly kind: 'probe-reply';
   readonly nonce: bigint;
+  /** That of the probe: what the sender has answered may have been overtaken. */
+  readonly wish: Wish;
   /** To its sender the receiver is a neighbour. */
   readonly isNeighbour: boolean;
   /** The endpoint at which its sender sees the receiver. */
@@ -203,7 +206,7 @@ export function writeMessage(message: Message, tag: Uint8Array): Uint8Array {
       break;
     case 'probe-reply':
       view.setBigUint64(PROBE.nonce, message.nonce);
-      bytes[PROBE.flags] = message.isNeighbour ? IS_NEIGHBOUR : 0;
+      bytes[PROBE.flags] = WISHES.indexOf(message.wish) | (message.isNeighbour ? IS_NEIGHBOUR : 0);
       writeEndpoint(message.seenAt, bytes, REPLY.seenAt);
       break;
     case 'announce':
@@ -355,7 +358,7 @@ function probeFlags({ wish, isInterested, isConfirmed }: Probe): number {
 function readProbe(view: DataView): Probe | undefined {
   if (view.byteLength < PROBE.end) return undefined;
   const flags = view.getUint8(PROBE.flags);
-  const wish = WISHES.at(flags & 3);
+  const wish = WISHES.at(flags & WISH);
   if (wish === undefined) return undefined;
   const isInterested = (flags & IS_INTERESTED) !== 0;
   const isConfirmed = (flags & IS_CONFIRMED) !== 0;
@@ -364,9 +367,12 @@ function readProbe(view: DataView): Probe | undefined {
 
 function readProbeReply(view: DataView): ProbeReply | undefined {
   if (view.byteLength < REPLY.end) return undefined;
-  const isNeighbour = (view.getUint8(PROBE.flags) & IS_NEIGHBOUR) !== 0;
+  const flags = view.getUint8(PROBE.flags);
+  const wish = WISHES.at(flags & WISH);
+  if (wish === undefined) return undefined;
+  const isNeighbour = (flags & IS_NEIGHBOUR) !== 0;
   const seenAt = readEndpoint(view, REPLY.seenAt);
-  return { kind: 'probe-reply', nonce: view.getBigUint64(PROBE.nonce), isNeighbour, seenAt };
+  return { kind: 'probe-reply', nonce: view.getBigUint64(PROBE.nonce), wish, isNeighbour, seenAt };
 }
 
 function candidateAt(index: number): number {

@@ -1,10 +1,16 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { identityPrimitives } from '../crypto/node.ts';
-import { seconds, type Millis } from '../machine/index.ts';
+import { endpointOf, parseAddress } from '../inet/index.ts';
+import { millis, seconds, type Millis } from '../machine/index.ts';
+import { Candidates } from './endpoints.ts';
+import { KnownNodes } from './known-nodes.ts';
+import type { Wish } from './messages.ts';
 import { chooseNeighbours, type Eligible } from './neighbour-choice.ts';
-import { MAX_NEIGHBOURS } from './neighbours.ts';
-import { NetworkForTesting } from './network-for-testing.ts';
+import { MAX_NEIGHBOURS, Neighbours } from './neighbours.ts';
+import { NetworkForTesting, PORT } from './network-for-testing.ts';
+import { NO_RELATION, type Relation } from './relation.ts';
+import { Tunnel } from './tunnel.ts';
 
 /** A node id, as random as a digest. */
 function nodeIdOf(number: number): string {
@@ -22,6 +28,11 @@ function reachable(names: readonly string[], neighboursOf: (name: string) => Ite
   const seen = new Set([names[0]]);
   for (const name of seen) for (const next of neighboursOf(name)) seen.add(next);
   return seen.size;
+}
+
+function neighbours(net: NetworkForTesting, name: string): string[] {
+  const { nodes } = net.node(name).status();
+  return nodes.flatMap(({ isNeighbour, hostName }) => (isNeighbour ? [hostName] : []));
 }
 
 describe('the choice of neighbours', () => {
@@ -93,11 +104,6 @@ describe('many nodes on one link', () => {
     return { net, names };
   }
 
-  function neighbours(net: NetworkForTesting, name: string): string[] {
-    const { nodes } = net.node(name).status();
-    return nodes.flatMap(({ isNeighbour, hostName }) => (isNeighbour ? [hostName] : []));
-  }
-
   for (const [size, length] of [
     [30, seconds(12)],
     [60, seconds(25)],
@@ -147,6 +153,43 @@ describe('many nodes on one link', () => {
     const bitsPerSecond = names.map((name) => ((net.sentBytes.get(name) ?? 0) * 8) / length);
     assert.ok(Math.max(...bitsPerSecond) < 2000, `${Math.max(...bitsPerSecond)}`);
     for (const count of net.wakeUps.values()) assert.ok(count / length < 2);
+  });
+});
+
+describe('two nodes', () => {
+  it('become neighbours however long a round trip takes, and whatever they say meanwhile', () => {
+    for (let latency = 1; latency <= 120; latency += 3) {
+      const net = new NetworkForTesting(identityPrimitives);
+      net.latency = millis(latency);
+      const hub = parseAddress('192.0.2.1')!;
+      net.start('hub', { links: [], addresses: [hub] });
+      net.start('leaf', { links: [], addresses: [parseAddress('192.0.2.2')!], bootstrap: [endpointOf(hub, PORT)] });
+      net.runFor(seconds(6));
+      for (const name of ['hub', 'leaf']) {
+        assert.deepEqual(neighbours(net, name).length, 1, `${name} with ${latency} ms`);
+      }
+    }
+  });
+});
+
+describe('a refusal', () => {
+  function reply(asked: Wish, ours: Wish): Relation {
+    const relation: Relation = { ...NO_RELATION, ours };
+    const tunnel = new Tunnel(new Candidates(), () => 1n);
+    const answer = { kind: 'probe-reply', nonce: 1n, wish: asked, isNeighbour: false, seenAt: undefined } as const;
+    new Neighbours('00', new KnownNodes()).handleProbeReply({ relation, tunnel }, answer, millis(0));
+    return relation;
+  }
+
+  it('ends the wish that it answers, for a while', () => {
+    const { ours, refusedUntil } = reply('likes', 'likes');
+    assert.equal(ours, 'no');
+    assert.equal(refusedUntil, seconds(120));
+  });
+
+  it('says nothing of a wish that came up while it was on its way', () => {
+    assert.equal(reply('no', 'likes').ours, 'likes');
+    assert.equal(reply('likes', 'needs').ours, 'needs');
   });
 });
 

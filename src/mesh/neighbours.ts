@@ -5,7 +5,7 @@
 import type { Endpoint } from '../inet/index.ts';
 import { after, millis, seconds, type Millis } from '../machine/index.ts';
 import type { KnownNode, KnownNodes } from './known-nodes.ts';
-import type { Probe, Wish } from './messages.ts';
+import type { Probe, ProbeReply, Wish } from './messages.ts';
 import { chooseNeighbours, type Eligible } from './neighbour-choice.ts';
 import { isWished } from './relation.ts';
 
@@ -59,10 +59,10 @@ export class Neighbours {
     return isWished(relation);
   }
 
-  /** `isNeighbour`: to the node that has answered. */
-  handleProbeReply(node: KnownNode, isNeighbour: boolean, now: Millis): void {
-    if (isNeighbour) return;
+  handleProbeReply(node: Pick<KnownNode, 'relation' | 'tunnel'>, { wish, isNeighbour }: ProbeReply, now: Millis): void {
     const { relation } = node;
+    // Whoever was told another wish since has not refused this one.
+    if (isNeighbour || wish !== relation.ours) return;
     relation.theirs = 'no';
     if (relation.ours !== 'no') {
       relation.ours = 'no';

@@ -95,14 +95,15 @@ export class Overlay {
       case 'probe': {
         const isNeighbour = neighbours.handleProbe(node, message, now);
         this.#paths.review(node, now);
+        const { nonce, wish } = message;
         const seenAt = isDirect(node.endpoint) ? node.endpoint : undefined;
-        return outbox.tunnelSend({ kind: 'probe-reply', nonce: message.nonce, isNeighbour, seenAt }, node);
+        return outbox.tunnelSend({ kind: 'probe-reply', nonce, wish, isNeighbour, seenAt }, node);
       }
       case 'probe-reply':
         if (!node.tunnel.handleProbeReply(message.nonce, now)) return outbox.drop('probe-reply-unasked');
         this.#paths.handleProbed(node, now);
         this.#holePunching.handleSeenAt(node, message.seenAt, now);
-        neighbours.handleProbeReply(node, message.isNeighbour, now);
+        neighbours.handleProbeReply(node, message, now);
         return this.#paths.review(node, now);
       case 'babel':
         return this.#paths.handleBabel(node, message.packet, now);
