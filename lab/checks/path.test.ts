@@ -39,6 +39,13 @@ describe('a path', () => {
     assert.deepEqual(pathOf(PLACES, frames, 1000n, 2000n), ['a', 'b']);
   });
 
+  it('keeps its order when a link takes as long as lies between two packets', () => {
+    for (const delay of [6, 10, 14]) {
+      const frames = [...train(1, 1000 + delay, OUTER + 80), ...train(0, 1000, OUTER)];
+      assert.deepEqual(pathOf(PLACES, frames, 1000n, 2000n), ['a', 'b']);
+    }
+  });
+
   it('is not mistaken for other traffic of the same or of varying size', () => {
     const steady = train(2, 0, OUTER, 200);
     const varying = Array.from({ length: 100 }, (_, i) => train(1, 1000 + i * 5, OUTER + i, 1)).flat();

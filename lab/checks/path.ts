@@ -11,6 +11,9 @@ export const TRAIN_PAYLOAD_BYTES = 900;
 /** What tunnels, one in another, may add. */
 const OVERHEAD_BYTES = 320;
 
+/** So many at the start of a train may be missing at one place. */
+const LOST_AT_FIRST = 3;
+
 /** Frames of one length at one place. */
 interface Train {
   readonly node: string;
@@ -40,12 +43,18 @@ export function pathOf(places: readonly Place[], frames: readonly Frame[], from:
   return [...new Set(lags.sort((a, b) => (a.lag < b.lag ? -1 : 1)).map(({ node }) => node))];
 }
 
-/** How much later than in `reference` the same packets are in `times`; strays change little about the median. */
+/**
+ * How much later than in `reference` the same packets are in `times`: the lag with which most of them coincide. Neither a
+ * stray nor a delay of more than the distance of two packets misleads it.
+ */
 function lagBehind(reference: readonly bigint[], times: readonly bigint[]): bigint {
-  const distance = (a: bigint, b: bigint): bigint => (a < b ? b - a : a - b);
-  const lags = reference.map((at) => {
-    const nearest = times.reduce((best, time) => (distance(time, at) < distance(best, at) ? time : best));
-    return nearest - at;
-  });
-  return lags.sort((a, b) => (a < b ? -1 : 1))[lags.length >> 1];
+  const spacing = (reference[reference.length - 1] - reference[0]) / BigInt(reference.length - 1);
+  const coincide = (lag: bigint): number =>
+    reference.filter((at) => times.some((time) => isNear(time, at + lag, spacing / 4n))).length;
+  const lags = times.flatMap((time) => reference.slice(0, LOST_AT_FIRST + 1).map((at) => time - at));
+  return lags.reduce((best, lag) => (coincide(lag) > coincide(best) ? lag : best));
+}
+
+function isNear(a: bigint, b: bigint, tolerance: bigint): boolean {
+  return a - b <= tolerance && b - a <= tolerance;
 }
