@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { longestOvertaken } from '../checks/order.ts';
 import { outageOf, type Outage } from '../checks/outage.ts';
 import { EchoSocket } from './echo-socket.ts';
 
@@ -10,7 +11,7 @@ export class PingLoad {
   readonly #interval: number;
   readonly #socket: EchoSocket;
   readonly #sentAt: number[] = [];
-  readonly #answered = new Set<number>();
+  readonly #answeredAt = new Map<number, number>();
   readonly #timer: NodeJS.Timeout;
   readonly #startedAt = performance.now();
 
@@ -35,12 +36,17 @@ export class PingLoad {
   }
 
   #isComplete(): boolean {
-    return this.#answered.size === this.#sentAt.length;
+    return this.#answeredAt.size === this.#sentAt.length;
   }
 
   outage(from: number, to: number): Outage {
-    const sent = this.#sentAt.map((at, number) => ({ at, isAnswered: this.#answered.has(number) }));
+    const sent = this.#sentAt.map((at, number) => ({ at, isAnswered: this.#answeredAt.has(number) }));
     return outageOf(sent, this.#interval, from, to);
+  }
+
+  /** In milliseconds, over all. */
+  longestOvertaken(): number {
+    return longestOvertaken(this.#sentAt.map((_, number) => this.#answeredAt.get(number)));
   }
 
   /** A timer that comes late is made up for: the number of packets says how much time was lost. */
@@ -53,6 +59,8 @@ export class PingLoad {
   }
 
   #hear(number: number): void {
-    if (performance.now() - (this.#sentAt[number] ?? -Infinity) <= ANSWER_TIMEOUT_MS) this.#answered.add(number);
+    const now = performance.now();
+    const isInTime = now - (this.#sentAt[number] ?? -Infinity) <= ANSWER_TIMEOUT_MS;
+    if (isInTime && !this.#answeredAt.has(number)) this.#answeredAt.set(number, now);
   }
 }

@@ -21,6 +21,7 @@ function measurements(parts: Partial<Measurements>): Measurements {
     answers: new Map(),
     trains: new Map(),
     cpu: new Map(),
+    longestOvertaken: () => 12,
     outage: () => ({ longest: 420, lost: 42, sent: 1000, isOver: true }),
     tcp: new Map(),
     ...parts,
@@ -68,6 +69,12 @@ describe('a verdict', () => {
     const over = (limit: number) =>
       verdictOn({ what: 'outage', load: 'ping', 'at-most': limit, after: 'cut' }, measurements({})).passed;
     assert.deepEqual([over(419), over(420)], [false, true]);
+  });
+
+  it('on the order of answers passes up to the limit', () => {
+    const passes = (limit: number) =>
+      verdictOn({ what: 'in-order', load: 'ping', 'at-most': limit }, measurements({})).passed;
+    assert.deepEqual([passes(12), passes(11)], [true, false]);
   });
 
   it('on an outage that is not over gives no figure', () => {

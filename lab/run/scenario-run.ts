@@ -218,6 +218,7 @@ export class ScenarioRun {
       case 'control-traffic':
         return [{ at: expectation.to, begin: () => undefined }];
       case 'outage':
+      case 'in-order':
       case 'survives':
       case 'no-loops':
         return [];
@@ -289,6 +290,7 @@ export class ScenarioRun {
       eventTime,
       nextEventTime: (name) =>
         name === undefined ? end : Math.min(end, ...times.filter((at) => at > eventTime(name))),
+      longestOvertaken: (name) => (this.#pings.get(name) as PingLoad).longestOvertaken(),
       outage: (name, from, to) =>
         (this.#pings.get(name) as PingLoad).outage(this.#startedAt + from, this.#startedAt + to),
       answers: this.#answers,

@@ -25,6 +25,7 @@ export interface Measurements {
   /** Processor time each node's daemon used, as a part of one core. */
   readonly cpu: ReadonlyMap<Expectation, ReadonlyMap<string, number>>;
   outage(load: string, from: number, to: number): Outage;
+  longestOvertaken(load: string): number;
   readonly tcp: ReadonlyMap<string, TcpOutcome>;
 }
 
@@ -44,6 +45,8 @@ export function verdictOn(expectation: Expectation, seen: Measurements): Verdict
       return onUnreachable(expectation, seen);
     case 'outage':
       return onOutage(expectation, seen);
+    case 'in-order':
+      return onOrder(expectation, seen);
     case 'path':
       return onPath(expectation, seen);
     case 'survives':
@@ -97,6 +100,17 @@ function onOutage(expectation: Of<'outage'>, seen: Measurements): Verdict {
     seen: `${formatDuration(outage.longest)}${outage.isOver ? '' : ', not over'}, ${outage.lost} of ${outage.sent} packets lost`,
     // What is not over yet may have any length.
     ...(outage.sent > 0 && outage.isOver && { measured: outage.longest }),
+  };
+}
+
+function onOrder(expectation: Of<'in-order'>, seen: Measurements): Verdict {
+  const limit = expectation['at-most'];
+  const measured = seen.longestOvertaken(expectation.load);
+  return {
+    passed: measured <= limit,
+    expected: `no answer of ${expectation.load} more than ${formatDuration(limit)} after that of a later packet`,
+    seen: formatDuration(measured),
+    measured,
   };
 }
 

@@ -262,8 +262,9 @@ function checkExpectations({ nodes, links, events, loads, expectations }: Scenar
         for (const [j, via] of expectation.via.entries()) requireKnown(via, nodeNames, [...path, 'via', j]);
         break;
       case 'outage':
+      case 'in-order':
       case 'survives': {
-        const isOfPings = expectation.what === 'outage';
+        const isOfPings = expectation.what !== 'survives';
         const known = new Set(loads.filter(({ kind }) => (kind === 'ping') === isOfPings).map(({ name }) => name));
         requireKnown(expectation.load, known, [...path, 'load']);
         break;

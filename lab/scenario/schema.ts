@@ -129,6 +129,7 @@ const expectation = v.variant(
   [
     v.strictObject({ what: v.literal('reachable'), from: reference, to: reference, within: duration, after: v.optional(reference) }), // prettier-ignore
     v.strictObject({ what: v.literal('unreachable'), from: reference, to: reference, after: v.optional(reference) }),
+    v.strictObject({ what: v.literal('in-order'), load: reference, 'at-most': duration }),
     v.strictObject({ what: v.literal('outage'), load: reference, 'at-most': duration, after: v.optional(reference) }),
     v.strictObject({ what: v.literal('path'), from: reference, to: reference, via: list(reference), at: duration }),
     v.strictObject({ what: v.literal('survives'), load: reference }),
@@ -136,7 +137,7 @@ const expectation = v.variant(
     v.strictObject({ what: v.literal('control-traffic'), 'at-most': rate, ...window }),
     v.strictObject({ what: v.literal('cpu'), 'at-most': share, ...window }),
   ],
-  'must be "reachable", "unreachable", "outage", "path", "survives", "no-loops", "control-traffic" or "cpu"',
+  'must be "reachable", "unreachable", "outage", "in-order", "path", "survives", "no-loops", "control-traffic" or "cpu"',
 );
 
 export const scenarioSchema = v.strictObject({
