@@ -4,6 +4,7 @@
  */
 import type { IdentityPrimitives } from '../crypto/primitives.ts';
 import {
+  addressesEqual,
   addressFromBytes,
   endpointOf,
   formatAddress,
@@ -15,6 +16,7 @@ import {
 import { after, millis, seconds, type Millis } from '../machine/index.ts';
 import type { DeviceChange, PeerChange } from '../wireguard/configuration.ts';
 import { DeviceForTesting, lengthOfMessage, type WireGuardMessage } from './device-for-testing.ts';
+import type { NatForTesting } from './nat-for-testing.ts';
 import type { NodeEvent, NodeInput, NodeOptions, NodeOutput } from './node-interface.ts';
 import { MeshNode } from './node.ts';
 
@@ -33,6 +35,7 @@ interface Host {
   readonly links: readonly number[];
   readonly addresses: readonly IpAddress[];
   readonly linkLocal: IpAddress;
+  readonly nat: NatForTesting | undefined;
   running: Running | undefined;
 }
 
@@ -49,6 +52,8 @@ export interface HostOptions extends Partial<NodeOptions> {
   readonly links?: readonly number[];
   /** On the routed network, where everybody reaches everybody. */
   readonly addresses?: readonly IpAddress[];
+  /** Between its addresses and the routed network. */
+  readonly nat?: NatForTesting;
 }
 
 export class NetworkForTesting {
@@ -75,6 +80,7 @@ export class NetworkForTesting {
   readonly #primitives: IdentityPrimitives;
   readonly #hosts = new Map<string, Host>();
   readonly #hostsByAddress = new Map<string, Host>();
+  readonly #natsByAddress = new Map<string, NatForTesting>();
   #calendar: { at: Millis; run: () => void }[] = [];
   #sessionCount = 0;
 
@@ -89,7 +95,7 @@ export class NetworkForTesting {
 
   /** Starts a host, or starts one again that was killed; what is not given is derived from its name. */
   start(name: string, options: HostOptions = {}): MeshNode {
-    const { links = [1], addresses = [], ...nodeOptions } = options;
+    const { links = [1], addresses = [], nat, ...nodeOptions } = options;
     const seed = this.#primitives.sha224(Uint8Array.from(name, (letter) => letter.charCodeAt(0)));
     const linkLocal = addressFromBytes(Uint8Array.of(0xfe, 0x80, 0, 0, 0, 0, 0, 0, ...seed.subarray(0, 8)));
     const wireGuardPublicKey = options.wireGuardPublicKey ?? Uint8Array.of(...seed, 1, 2, 3, 4);
@@ -108,11 +114,13 @@ export class NetworkForTesting {
       ...nodeOptions,
       wireGuardPublicKey,
     });
-    const host: Host = { name, links, addresses, linkLocal, running: undefined };
+    const host: Host = { name, links, addresses, linkLocal, nat, running: undefined };
     const running = { node, device: this.#newDevice(host, node, wireGuardPublicKey), dueAt: millis(Infinity) };
     host.running = running;
     this.#hosts.set(name, host);
-    for (const address of [linkLocal, ...addresses]) this.#hostsByAddress.set(formatAddress(address), host);
+    const outside = nat === undefined ? addresses : [];
+    for (const address of [linkLocal, ...outside]) this.#hostsByAddress.set(formatAddress(address), host);
+    if (nat !== undefined) this.#natsByAddress.set(formatAddress(nat.address), nat);
     this.handle(name, { kind: 'own-endpoints', endpoints: addresses.map((address) => endpointOf(address, PORT)) });
     this.handle(name, { kind: 'links', links: links.map((index) => ({ index, name: `eth${index}` })) });
     this.#pollDevice(host, running);
@@ -265,24 +273,43 @@ export class NetworkForTesting {
 
   #transmit(from: Host, wire: Wire, to: Endpoint): void {
     this.#count(from, wire.kind === 'mesh' ? wire.datagram.length : lengthOfMessage(wire));
+    if (!isLinkLocal(to.address)) return this.#transmitRouted(from, wire, to);
     const host = this.#hostsByAddress.get(formatAddress(to.address));
     if (to.port !== PORT || host === undefined) return;
-    if (!isLinkLocal(to.address)) {
-      if (from.addresses.length > 0) this.#deliver(from, host, wire, 0);
-    } else if (host.links.includes(to.scopeId) && from.links.includes(to.scopeId)) {
-      this.#deliver(from, host, wire, to.scopeId);
-    }
+    if (host.links.includes(to.scopeId) && from.links.includes(to.scopeId)) this.#deliver(from, host, wire, to.scopeId);
+  }
+
+  #transmitRouted(from: Host, wire: Wire, to: Endpoint): void {
+    if (from.addresses.length === 0) return;
+    const inside = endpointOf(from.addresses[0], PORT);
+    const source = from.nat?.translateOut(inside, to, this.now) ?? inside;
+    // For whom it is, the NAT there says when it arrives.
+    this.#schedule(this.latency, () => {
+      const host = this.#hostAt(to, source);
+      if (host !== undefined && !this.isLost(from.name, host.name)) this.#receive(host, wire, source);
+    });
+  }
+
+  #hostAt(to: Endpoint, source: Endpoint): Host | undefined {
+    const host = this.#hostsByAddress.get(formatAddress(to.address));
+    if (host !== undefined) return to.port === PORT ? host : undefined;
+    const nat = this.#natsByAddress.get(formatAddress(to.address));
+    const inside = nat?.translateIn(to, source, this.now)?.address;
+    if (inside === undefined) return undefined;
+    const behind = [...this.#hosts.values()].filter((other) => other.nat === nat);
+    return behind.find(({ addresses }) => addresses.some((address) => addressesEqual(address, inside)));
   }
 
   #deliver(from: Host, to: Host, wire: Wire, link: number): void {
-    const source = link === 0 ? endpointOf(from.addresses[0], PORT) : endpointOf(from.linkLocal, PORT, link);
     if (this.isLost(from.name, to.name)) return;
-    this.#schedule(this.latency, () => {
-      const host = this.#host(to.name);
-      if (host.running === undefined) return;
-      if (wire.kind === 'mesh') this.handle(host.name, { kind: 'datagram', datagram: wire.datagram, from: source });
-      else host.running.device.receive(wire, source);
-    });
+    const source = endpointOf(from.linkLocal, PORT, link);
+    this.#schedule(this.latency, () => this.#receive(this.#host(to.name), wire, source));
+  }
+
+  #receive(host: Host, wire: Wire, source: Endpoint): void {
+    if (host.running === undefined) return;
+    if (wire.kind === 'mesh') this.handle(host.name, { kind: 'datagram', datagram: wire.datagram, from: source });
+    else host.running.device.receive(wire, source);
   }
 
   /** Now, and at intervals for as long as this life of the host lasts. */
