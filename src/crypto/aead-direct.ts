@@ -65,21 +65,23 @@ class DirectAeadKey implements AeadKey {
   seal(counter: Counter, buffer: Uint8Array, offset: number, length: number): number {
     if (this.#isDestroyed) throw new KeyDestroyedError();
     checkRange(buffer, offset, length, TAG_BYTES);
-    const { view, address } = addressed(buffer);
-    const at = address + offset;
+    const memory = addressed(buffer);
+    const { view } = memory;
+    const at = memory.at(offset);
     const before = offset - BLOCK;
     if (before < 0) {
       this.#deriveOneTimeKey(counter);
       this.#crypt(counter, 1, at, at, length);
     } else {
       for (let i = 0; i < BLOCK_WORDS; i++) overwritten[i] = view.getUint32(before + 4 * i, true);
-      this.#crypt(counter, 0, address + before, address + before, BLOCK + length);
+      const start = memory.at(before);
+      this.#crypt(counter, 0, start, start, BLOCK + length);
       for (let i = 0; i < ONE_TIME_KEY_WORDS; i++) {
         scratch.view.setUint32(SCRATCH.oneTimeKey + 4 * i, view.getUint32(before + 4 * i, true) ^ overwritten[i], true);
       }
       for (let i = 0; i < BLOCK_WORDS; i++) view.setUint32(before + 4 * i, overwritten[i], true);
     }
-    this.#authenticate(at, length, at + length);
+    this.#authenticate(at, length, memory.at(offset + length));
     return length + TAG_BYTES;
   }
 
@@ -100,13 +102,13 @@ class DirectAeadKey implements AeadKey {
     checkRange(target, targetOffset, plaintextBytes, 0);
     const from = addressed(buffer);
     const to = addressed(target);
-    const at = from.address + offset;
-    const targetAt = to.address + targetOffset;
+    const at = from.at(offset);
+    const targetAt = to.at(targetOffset);
     if (offset < BLOCK || targetOffset < BLOCK) {
       this.#deriveOneTimeKey(counter);
       this.#crypt(counter, 1, targetAt, at, plaintextBytes);
     } else {
-      this.#crypt(counter, 0, targetAt - BLOCK, at - BLOCK, BLOCK + plaintextBytes);
+      this.#crypt(counter, 0, to.at(targetOffset - BLOCK), from.at(offset - BLOCK), BLOCK + plaintextBytes);
       for (let i = 0; i < ONE_TIME_KEY_WORDS; i++) {
         const before = 4 * i - BLOCK;
         const word = from.view.getUint32(offset + before, true) ^ to.view.getUint32(targetOffset + before, true);

@@ -67,7 +67,7 @@ class EvpAeadKey implements AeadKey {
     const openSsl = this.#openSsl;
     if (context === 0) throw new KeyDestroyedError();
     checkRange(buffer, offset, length, TAG_BYTES);
-    const at = addressed(buffer).address + offset;
+    const at = addressed(buffer).at(offset);
     writeNonce(counter, nonce.bytes);
     if (
       openSsl.encryptInit(context, 0, 0, 0, nonce.address) !== 1 ||
@@ -98,8 +98,8 @@ class EvpAeadKey implements AeadKey {
     const plaintextBytes = length - TAG_BYTES;
     if (plaintextBytes < 0) return -1;
     checkRange(target, targetOffset, plaintextBytes, 0);
-    const at = addressed(buffer).address + offset;
-    const targetAt = addressed(target).address + targetOffset;
+    const at = addressed(buffer).at(offset);
+    const targetAt = addressed(target).at(targetOffset);
     writeNonce(counter, nonce.bytes);
     if (
       openSsl.decryptInit(context, 0, 0, 0, nonce.address) !== 1 ||
