@@ -112,9 +112,9 @@ export class Segmenter {
     const start = this.#offset;
     if (this.#isIpv4) {
       this.#identification = view.getUint16(start + IPV4.identification);
-      const own = [IPV4.totalLength, IPV4.identification, IPV4.checksum];
-      this.#ipSum = sumWords(view, start, this.#transport);
-      for (const field of own) this.#ipSum -= view.getUint16(start + field);
+      const own =
+        view.getUint16(start + IPV4.totalLength) + this.#identification + view.getUint16(start + IPV4.checksum);
+      this.#ipSum = sumWords(view, start, this.#transport) - own;
     }
     const transport = start + this.#transport;
     this.#transportSum =
