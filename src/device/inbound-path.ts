@@ -105,7 +105,7 @@ export class InboundPath {
   #take(socket: UdpSocket, offset: number, length: number, now: Millis): void {
     const { bytes } = this.#buffer;
     const type = bytes[offset];
-    if (length >= TRANSPORT_HEADER && uint32(bytes, offset) === TRANSPORT_DATA) {
+    if (length >= TRANSPORT_HEADER && int32(bytes, offset) === TRANSPORT_DATA) {
       this.#open(socket, offset, length, now);
     } else if (type >= 1 && type <= 4) {
       if (length > LONGEST_HANDSHAKE_MESSAGE) this.#counters.unauthenticated++;
@@ -137,7 +137,7 @@ export class InboundPath {
 
   #open(socket: UdpSocket, offset: number, length: number, now: Millis): void {
     const { bytes } = this.#buffer;
-    const keypair = this.#device.findKeypair(uint32(bytes, offset + 4));
+    const keypair = this.#device.findKeypair(int32(bytes, offset + 4));
     if (keypair === undefined) {
       this.#counters.unauthenticated++;
       return;
@@ -222,7 +222,7 @@ export class InboundPath {
   #openRelayed(offset: number, length: number, now: Millis): void {
     const { bytes } = this.#opened;
     const message = offset + RELAY_HEADER_BYTES;
-    const keypair = this.#device.findKeypair(uint32(bytes, message + 4));
+    const keypair = this.#device.findKeypair(int32(bytes, message + 4));
     if (keypair === undefined) {
       this.#counters.unauthenticated++;
       return;
@@ -284,6 +284,7 @@ export class InboundPath {
   }
 }
 
-function uint32(bytes: Uint8Array, offset: number): number {
-  return (bytes[offset] | (bytes[offset + 1] << 8) | (bytes[offset + 2] << 16) | (bytes[offset + 3] << 24)) >>> 0;
+/** Signed, because V8 keeps the upper half of the others on its heap. */
+function int32(bytes: Uint8Array, offset: number): number {
+  return bytes[offset] | (bytes[offset + 1] << 8) | (bytes[offset + 2] << 16) | (bytes[offset + 3] << 24);
 }
