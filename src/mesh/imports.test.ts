@@ -78,13 +78,32 @@ describe('a node that imports a network', () => {
     network.start('bystander', { links: [1, 3] });
     network.runFor(seconds(100));
     assert.deepEqual(viewOf(network), ['first*', 'second']);
+    const chosen = () => network.eventsOf('client').filter((event) => event.startsWith('gateway-chosen'));
+    const before = chosen().length;
     network.kill('first');
     network.runFor(seconds(1));
     assert.equal(used(network), 'second*');
     network.runFor(seconds(60));
     assert.deepEqual(viewOf(network), ['second*', 'first']);
-    const changes = network.eventsOf('client').filter((event) => event.startsWith('gateway-chosen'));
-    assert.deepEqual(changes.at(-1), 'gateway-chosen second');
+    assert.deepEqual(chosen().slice(before), ['gateway-chosen second']);
+  });
+
+  it('does not go back to a dead gateway because the other one still announces it', () => {
+    const network = internet({ client: [1, 2], first: [1, 3], second: [2, 3] });
+    network.runFor(seconds(100));
+    const chosen = () => network.eventsOf('client').filter((event) => event.startsWith('gateway-chosen'));
+    const before = chosen().length;
+    network.kill('first');
+    network.runFor(seconds(60));
+    assert.deepEqual(chosen().slice(before), ['gateway-chosen second']);
+  });
+
+  it('uses the preferred gateway over a relay when the link to it has gone', () => {
+    const network = internet({ client: [1, 2], first: [1, 3], second: [2, 3] });
+    network.runFor(seconds(100));
+    network.isLost = (from, to) => [from, to].sort().join() === 'client,first';
+    network.runFor(seconds(10));
+    assert.equal(used(network), 'first*');
   });
 
   it('reaches gateways over relays', () => {

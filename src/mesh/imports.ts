@@ -12,18 +12,26 @@ import { pathOf } from './paths.ts';
 
 /** Less than the time for which traffic has a path probed often. */
 const WATCH_INTERVAL = seconds(2);
+const FIRST_ECHO_WAIT = seconds(2);
+const MAX_ECHO_WAIT = seconds(30);
+const ECHO_BACK_OFF = 1.5;
+
 /**
- * Whoever was lost on the direct path counts as cut off for so long, whatever Babel says: other neighbours may not have
- * noticed yet that the node has died, and go on announcing it.
+ * Whoever was lost on the direct path counts as cut off until it has answered over relays, whatever Babel says: other
+ * neighbours may not have noticed yet that the node has died, and go on announcing it.
  */
-const SUSPECT_FOR = seconds(5);
+interface Suspect {
+  nonce: bigint;
+  askAt: Millis;
+  wait: Millis;
+}
 
 export class Imports {
   readonly #context: NodeContext;
   readonly #gateways: Gateways;
   /** Gateways with a direct path. */
   readonly #direct = new Set<KnownNode>();
-  readonly #suspects = new Map<KnownNode, Millis>();
+  readonly #suspects = new Map<KnownNode, Suspect>();
   #watchAt: Millis | undefined;
 
   constructor(context: NodeContext) {
@@ -44,14 +52,19 @@ export class Imports {
   }
 
   handleTimeout(now: Millis): void {
-    for (const [node, until] of this.#suspects) if (until <= now) this.#suspects.delete(node);
     this.#gateways.handleTimeout(now);
   }
 
   nextTimeout(): Millis | undefined {
-    const wanted = [this.#gateways.nextTimeout(), this.#watchAt, ...this.#suspects.values()];
+    const echoes = [...this.#suspects].flatMap(([node, { askAt }]) => (isRelayed(node) ? [askAt] : []));
+    const wanted = [this.#gateways.nextTimeout(), this.#watchAt, ...echoes];
     const next = Math.min(...wanted.map((at) => at ?? Infinity));
     return next === Infinity ? undefined : millis(next);
+  }
+
+  handleEcho(node: KnownNode, nonce: bigint): void {
+    if (this.#suspects.get(node)?.nonce === nonce) this.#suspects.delete(node);
+    else this.#context.outbox.drop('echo-reply-unasked');
   }
 
   /** Draws the consequences of what has changed about paths. */
@@ -61,6 +74,7 @@ export class Imports {
       const node = roster.nodes.get(nodeId);
       if (node !== undefined) this.#gateways.handlePath(nodeId, this.#metricOf(node, now), now);
     }
+    this.#askSuspects(now);
     let mustWatch = this.#watchAt !== undefined && this.#watchAt <= now;
     for (const output of drained(this.#gateways)) {
       this.#carryOut(output);
@@ -82,8 +96,20 @@ export class Imports {
       return NOMINAL_COST + rttPenalty(node.tunnel.smoothedRtt ?? millis(0), DEFAULT_RTT_COST);
     }
     // A direct path may also have been given up, for want of traffic.
-    if (this.#direct.delete(node) && node.tunnel.state === 'lost') this.#suspects.set(node, after(now, SUSPECT_FOR));
+    if (this.#direct.delete(node) && node.tunnel.state === 'lost') {
+      this.#suspects.set(node, { nonce: 0n, askAt: now, wait: FIRST_ECHO_WAIT });
+    }
     return path.kind === 'relayed' && !this.#suspects.has(node) ? path.metric : undefined;
+  }
+
+  #askSuspects(now: Millis): void {
+    for (const [node, suspect] of this.#suspects) {
+      if (suspect.askAt > now || !isRelayed(node)) continue;
+      suspect.nonce = this.#context.nonce();
+      suspect.askAt = after(now, suspect.wait);
+      suspect.wait = millis(Math.min(MAX_ECHO_WAIT, suspect.wait * ECHO_BACK_OFF));
+      this.#context.outbox.tunnelSend({ kind: 'echo-request', nonce: suspect.nonce }, node);
+    }
   }
 
   /** Has the paths probed as those that carry traffic are: whether a gateway answers is to be known before there is any. */
@@ -122,4 +148,8 @@ export class Imports {
     const node = this.#context.roster.nodes.get(nodeId);
     if (node !== undefined) this.#context.outbox.event(kind, node, reason, prefix);
   }
+}
+
+function isRelayed(node: KnownNode): boolean {
+  return pathOf(node).kind === 'relayed';
 }

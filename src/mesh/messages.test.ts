@@ -38,6 +38,8 @@ const messages: Message[] = [
     candidates: [parseEndpoint('192.0.2.1:7077')!, parseEndpoint('[2001:db8::1]:1')!],
   },
   { kind: 'digest', digest: new Uint8Array(16).fill(9) },
+  { kind: 'echo-request', nonce: 2n ** 64n - 1n },
+  { kind: 'echo-reply', nonce: 3n },
   { kind: 'babel', packet: Uint8Array.of(42, 2, 0, 0) },
   { kind: 'announce', ...news },
   { kind: 'summary', pleaseAnswer: true, entries: Array(MAX_SUMMARY_ENTRIES).fill(news) as (typeof news)[] },

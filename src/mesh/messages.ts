@@ -36,6 +36,8 @@ const TYPE = {
   digest: 9,
   babel: 10,
   call: 11,
+  'echo-request': 12,
+  'echo-reply': 13,
 } as const;
 
 /** Where the fields lie, in bytes. */
@@ -45,6 +47,7 @@ const REQUEST = { nodeId: 12, nonce: 40, offset: 48, end: 50, paddedEnd: MAX_MES
 const PART = { nodeId: 12, nonce: 40, sequence: 48, total: 56, offset: 58, bytes: 60 } as const;
 const PROBE = { nonce: 12, flags: 20, end: 21 } as const;
 const REPLY = { seenAt: 21, end: 40 } as const;
+const ECHO = { nonce: 12, end: 20 } as const;
 const CALL = { flags: 12, candidates: 13 } as const;
 const DIGEST = { digest: 12, end: 28 } as const;
 const BABEL = { packet: 12 } as const;
@@ -132,6 +135,13 @@ export interface Call {
   readonly candidates: readonly Endpoint[];
 }
 
+/** Whether the receiver is there, whatever the path. */
+export interface Echo {
+  readonly kind: 'echo-request' | 'echo-reply';
+  /** The request's. */
+  readonly nonce: bigint;
+}
+
 /** A newer description was accepted and can be asked for. */
 export interface Announce extends News {
   readonly kind: 'announce';
@@ -173,6 +183,7 @@ export type Message =
   | Digest
   | BabelMessage
   | Call
+  | Echo
   | Leave;
 export type MessageDrop = 'message-malformed' | 'message-unknown-version' | 'message-unknown-type' | 'foreign-mesh';
 
@@ -226,6 +237,10 @@ export function writeMessage(message: Message, tag: Uint8Array): Uint8Array {
       bytes[CALL.flags] = message.pleaseAnswer ? PLEASE_ANSWER : 0;
       message.candidates.forEach((candidate, i) => writeEndpoint(candidate, bytes, candidateAt(i)));
       break;
+    case 'echo-request':
+    case 'echo-reply':
+      view.setBigUint64(ECHO.nonce, message.nonce);
+      break;
     case 'leave':
   }
   return bytes;
@@ -262,6 +277,10 @@ export function readMessage(datagram: Uint8Array, tag: Uint8Array): Message | Me
         : { kind: 'babel', packet: datagram.subarray(BABEL.packet) };
     case TYPE.call:
       return readCall(view) ?? 'message-malformed';
+    case TYPE['echo-request']:
+      return readEcho('echo-request', view) ?? 'message-malformed';
+    case TYPE['echo-reply']:
+      return readEcho('echo-reply', view) ?? 'message-malformed';
     case TYPE.leave:
       return { kind: 'leave' };
     default:
@@ -291,6 +310,9 @@ function lengthOf(message: Message): number {
       return BABEL.packet + message.packet.length;
     case 'call':
       return candidateAt(message.candidates.length);
+    case 'echo-request':
+    case 'echo-reply':
+      return ECHO.end;
     case 'leave':
       return HEADER.end;
   }
@@ -373,6 +395,10 @@ function readProbeReply(view: DataView): ProbeReply | undefined {
   const isNeighbour = (flags & IS_NEIGHBOUR) !== 0;
   const seenAt = readEndpoint(view, REPLY.seenAt);
   return { kind: 'probe-reply', nonce: view.getBigUint64(PROBE.nonce), wish, isNeighbour, seenAt };
+}
+
+function readEcho(kind: Echo['kind'], view: DataView): Echo | undefined {
+  return view.byteLength < ECHO.end ? undefined : { kind, nonce: view.getBigUint64(ECHO.nonce) };
 }
 
 function candidateAt(index: number): number {

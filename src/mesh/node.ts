@@ -63,7 +63,7 @@ export class MeshNode implements Machine<NodeInput, NodeOutput> {
     this.#underlay = new Underlay(this.#context, listener);
     this.#holePunching = new HolePunching(this.#context, (to) => this.#underlay.call(to));
     const shared = { context: this.#context, paths: this.#paths, holePunching: this.#holePunching };
-    this.#overlay = new Overlay({ ...shared, listener });
+    this.#overlay = new Overlay({ ...shared, imports: this.#imports, listener });
   }
 
   handle(input: NodeInput, now: Millis): void {

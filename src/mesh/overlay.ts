@@ -8,6 +8,7 @@ import { answerRequest, DescriptionExchange } from './description-exchange.ts';
 import { domain } from './domain.ts';
 import { isDirect } from './endpoints.ts';
 import type { HolePunching } from './hole-punching.ts';
+import type { Imports } from './imports.ts';
 import type { KnownNode } from './known-nodes.ts';
 import { DIGEST_BYTES, readMessage, type Digest, type Message, type News } from './messages.ts';
 import { drained, neighboursOf, type NodeContext } from './node-context.ts';
@@ -22,16 +23,24 @@ export class Overlay {
   readonly #context: NodeContext;
   readonly #paths: Paths;
   readonly #holePunching: HolePunching;
+  readonly #imports: Imports;
   readonly #listener: Listener;
   /** The sources are node ids. */
   readonly #exchange: DescriptionExchange<string>;
   readonly #timers = new TimerTable<'compare'>();
 
-  constructor(parts: { context: NodeContext; paths: Paths; holePunching: HolePunching; listener: Listener }) {
-    const { context, paths, holePunching, listener } = parts;
+  constructor(parts: {
+    context: NodeContext;
+    paths: Paths;
+    holePunching: HolePunching;
+    imports: Imports;
+    listener: Listener;
+  }) {
+    const { context, paths, holePunching, imports, listener } = parts;
     this.#context = context;
     this.#paths = paths;
     this.#holePunching = holePunching;
+    this.#imports = imports;
     this.#listener = listener;
     this.#exchange = new DescriptionExchange(EXCHANGE, (nodeId) => nodeId, context.nonce);
   }
@@ -109,6 +118,12 @@ export class Overlay {
         return this.#paths.handleBabel(node, message.packet, now);
       case 'call':
         return this.#holePunching.handleCall(node, message, now);
+      case 'echo-request':
+        // Whoever asks has lost its direct path; ours would carry the reply nowhere, if it is lost as well.
+        node.tunnel.handleActive(now);
+        return outbox.tunnelSend({ kind: 'echo-reply', nonce: message.nonce }, node);
+      case 'echo-reply':
+        return this.#imports.handleEcho(node, message.nonce);
       case 'announce':
         return this.#handleNews(message, node, now);
       case 'digest':

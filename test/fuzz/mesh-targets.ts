@@ -47,6 +47,8 @@ const messages: readonly Message[] = [
   { kind: 'probe-reply', nonce: 0n, wish: 'likes', isNeighbour: false, seenAt: undefined },
   { kind: 'call', pleaseAnswer: true, candidates: [parseEndpoint('[2001:db8::1]:7')!] },
   { kind: 'digest', digest: new Uint8Array(16).fill(9) },
+  { kind: 'echo-request', nonce: 2n ** 64n - 1n },
+  { kind: 'echo-reply', nonce: 3n },
   { kind: 'babel', packet: Uint8Array.of(42, 2, 0, 0) },
   { kind: 'announce', ...news },
   { kind: 'summary', pleaseAnswer: true, entries: [news, { nodeId: 'ab'.repeat(28), sequence: 1 }] },
