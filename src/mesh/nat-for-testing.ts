@@ -1,7 +1,7 @@
 /**
  * A model of a NAT for UDP, in the words of RFC 4787: how it maps what goes out (§4.1), whom it lets in by a mapping (§5),
- * and when it forgets (§4.3). As Linux does, it counts the time for each remote endpoint by itself, and from the last
- * packet in either direction. Hairpinning (§6) is not modelled.
+ * and when it forgets (§4.3). As Linux does, it counts the time for each remote endpoint by itself. Hairpinning (§6) is not
+ * modelled.
  */
 import { endpointOf, formatEndpoint, type Endpoint, type IpAddress } from '../inet/index.ts';
 import { after, type Millis } from '../machine/index.ts';
@@ -17,6 +17,8 @@ export interface NatOptions {
   /** Whether a mapping has the port of the inside; else, as always where it depends on the remote one, a new one. */
   readonly keepsPort: boolean;
   readonly timeout: Millis;
+  /** Whether what comes in keeps a mapping as well as what goes out, as it does with Linux (§4.3, REQ-6). */
+  readonly isRefreshedInbound: boolean;
 }
 
 interface Mapping {
@@ -60,8 +62,10 @@ export class NatForTesting {
     const remote = formatEndpoint(from);
     const isWelcome = this.#options.filtering === 'endpoint-independent' || mapping?.passedAtByRemote.has(remote);
     if (mapping === undefined || !isWelcome) return undefined;
-    // Who is let in by another's mapping does not become one that a mapping was made for.
-    if (this.#isForAll || mapping.passedAtByRemote.has(remote)) mapping.passedAtByRemote.set(remote, now);
+    // Who is let in by another's mapping does not become one that it was made for.
+    if (this.#options.isRefreshedInbound && mapping.passedAtByRemote.has(remote)) {
+      mapping.passedAtByRemote.set(remote, now);
+    }
     return mapping.inside;
   }
 

@@ -1,17 +1,22 @@
 /**
  * When to probe a direct path, and when it is lost. Often while it carries traffic, so that what fails is left within
  * half a second; rarely at rest, so that a mesh of many nodes costs little.
+ *
+ * At rest one of the two probes, which refreshes the NATs of both. The lowest bit of the nonce, which both know, says who
+ * does so next: from the inside a NAT's mapping opens again unnoticed, so that only a probe from the outside shows that it
+ * had closed. Who has seen that goes on alone, more often. Who is inside speaks up, for want of a probe, before the other
+ * takes the path for lost.
  */
 import { after, millis, seconds, type Millis } from '../machine/index.ts';
+import type { RestingInterval } from './resting-interval.ts';
 
 const ACTIVE_INTERVAL = millis(200);
 /** For so long after the last traffic a path is probed as one that carries it. */
 const ACTIVE_FOR = seconds(3);
-/** Once the traffic has ended the interval grows, up to this. */
-const REST_INTERVAL = seconds(30);
+/** Once the traffic has ended the interval grows, up to the resting one. */
 const GROWTH = 1.5;
-/** At rest one of the two probes: the other waits for longer than the interval of the one. */
-const PATIENCE = 1.5;
+/** Who is not the next to probe waits for longer than the interval of the other, by less than REST_LOST_AFTER. */
+const PATIENCE = 1.25;
 const FIRST_INTERVAL = seconds(1);
 /** At rest: a probe that is not answered by then is followed by another, and nothing for so long means lost. */
 const REST_WAIT = seconds(1);
@@ -34,6 +39,7 @@ export type ProbingOutput =
 
 export class Probing {
   readonly #nonce: () => bigint;
+  readonly #resting: RestingInterval;
   readonly #output: ProbingOutput[] = [];
   /** Probes that may still be answered, the oldest first. */
   readonly #sentAtByNonce = new Map<bigint, Millis>();
@@ -41,17 +47,22 @@ export class Probing {
   #interval = FIRST_INTERVAL;
   #activeAt: Millis;
   #sentAt = millis(-Infinity);
+  #heardAt: Millis;
   /** When the first probe was sent that nothing has been heard of since. */
   #unansweredSince: Millis | undefined;
+  /** Whether it is us who probe next, where both probed at once. */
+  #isNextOfBoth: boolean | undefined;
   #misses = 0;
   #missRate = 0;
   #isSuspect = false;
   #smoothedRtt: Millis | undefined;
 
-  /** The first probe goes out at once. */
-  constructor(nonce: () => bigint, activeAt: Millis, now: Millis) {
+  /** The first probe goes out at once. What is learned of the `resting` interval outlives the path. */
+  constructor(nonce: () => bigint, resting: RestingInterval, activeAt: Millis, now: Millis) {
     this.#nonce = nonce;
+    this.#resting = resting;
     this.#activeAt = activeAt;
+    this.#heardAt = now;
     this.#dueAt = now;
   }
 
@@ -74,10 +85,15 @@ export class Probing {
     this.#bringForward(now);
   }
 
-  /** The other side probes, and was answered the last time: ours may wait. */
-  handleConfirmed(now: Millis): void {
-    if (this.#unansweredSince !== undefined || this.#smoothedRtt === undefined || this.#isActive(now)) return;
-    this.#dueAt = after(now, millis(this.#nextInterval(now) * PATIENCE));
+  /** The other side probes with this nonce, and was answered the last time: ours may wait. */
+  handleConfirmed(nonce: bigint, now: Millis): void {
+    if (this.#unansweredSince !== undefined) {
+      for (const ours of this.#sentAtByNonce.keys()) this.#isNextOfBoth = ours < nonce;
+      return;
+    }
+    this.#heardAt = now;
+    if (this.#smoothedRtt === undefined || this.#isActive(now)) return;
+    this.#dueAt = after(now, this.#nextInterval(!this.#resting.isCut && !goesOn(nonce)));
   }
 
   /** @returns whether the probe was one of ours */
@@ -91,10 +107,13 @@ export class Probing {
     );
     // Misses that an answer ends were by chance; those of a path that has failed say nothing of chance.
     this.#missRate = (1 - (1 - this.#missRate) * (1 - MISS_WEIGHT) ** this.#misses) * (1 - MISS_WEIGHT);
+    if (this.#misses >= MIN_MISSES) this.#reportSilence();
     this.#unansweredSince = undefined;
+    this.#heardAt = now;
     this.#misses = 0;
     this.#isSuspect = false;
-    this.#dueAt = millis(Math.max(now, this.#sentAt + this.#nextInterval(now)));
+    this.#dueAt = millis(Math.max(now, this.#sentAt + this.#intervalAfterReply(nonce, now)));
+    this.#isNextOfBoth = undefined;
     return true;
   }
 
@@ -103,6 +122,7 @@ export class Probing {
     if (this.#unansweredSince !== undefined) this.#misses += 1;
     if (this.#isLost(now)) {
       this.#dueAt = millis(Infinity);
+      this.#reportSilence();
       this.#output.push({ kind: 'lost' });
       return;
     }
@@ -153,10 +173,26 @@ export class Probing {
     return millis(Math.min(REST_WAIT, ACTIVE_WAIT + 2 * (this.#smoothedRtt ?? 0)));
   }
 
-  #nextInterval(now: Millis): Millis {
-    if (this.#isActive(now)) return ACTIVE_INTERVAL;
-    const interval = this.#interval;
-    this.#interval = millis(Math.min(REST_INTERVAL, interval * GROWTH));
-    return interval;
+  /** Of the time before the first probe that was not answered. What the kernel refuses, no NAT has forgotten. */
+  #reportSilence(): void {
+    if (this.#unansweredSince === undefined || this.#isSuspect) return;
+    this.#resting.handleFailure(millis(this.#unansweredSince - this.#heardAt));
   }
+
+  #intervalAfterReply(nonce: bigint, now: Millis): Millis {
+    if (this.#isActive(now)) return ACTIVE_INTERVAL;
+    return this.#nextInterval(this.#isNextOfBoth ?? (this.#resting.isCut || goesOn(nonce)));
+  }
+
+  /** To our next probe, which is for when the other's fails to come if it is not for us to be next. */
+  #nextInterval(isOurs: boolean): Millis {
+    const interval = Math.min(this.#interval, this.#resting.current);
+    this.#interval = millis(interval * GROWTH);
+    return millis(isOurs ? interval : interval * PATIENCE);
+  }
+}
+
+/** Whether who has probed with this nonce does so the next time, too. */
+function goesOn(nonce: bigint): boolean {
+  return (nonce & 1n) === 0n;
 }

@@ -130,16 +130,23 @@ describe('a tunnel that is up', () => {
     }
   }
 
+  /** The other side probes, and was answered the last time. */
+  function handleConfirmed(bench: Bench, nonce: bigint): void {
+    const probe = { kind: 'probe', nonce, wish: 'likes', isInterested: true, isConfirmed: true } as const;
+    bench.tunnel.handleProbe(probe, bench.now);
+  }
+
   function times(lines: readonly string[]): number[] {
     return lines.map((line) => Number.parseInt(line));
   }
 
-  it('is probed less and less often, down to twice a minute', () => {
+  it('is probed less and less often, down to twice a minute or a little less', () => {
     const bench = new Bench(A);
     bench.bringUp();
     const probes = times(runAnswered(bench, seconds(300)));
     assert.ok(probes.length < 20, `${probes.length}`);
-    assert.equal(probes.at(-1)! - probes.at(-2)!, 30_000);
+    // Every other nonce of these leaves the next probe to the other side, which is waited for.
+    assert.equal(probes.at(-1)! - probes.at(-3)!, 30_000 + 37_500);
   });
 
   it('is probed five times a second while it carries traffic, and for three seconds after', () => {
@@ -153,18 +160,33 @@ describe('a tunnel that is up', () => {
     assert.ok(probes.length < 25);
   });
 
-  it('leaves probing at rest to the other side where that one does it', () => {
+  it('leaves probing at rest to the side whose turn it is by the last nonce', () => {
     const bench = new Bench(A);
     bench.bringUp();
-    runAnswered(bench, seconds(60));
-    const probe = { kind: 'probe', nonce: 1n, wish: 'likes', isInterested: true, isConfirmed: true } as const;
-    const seen: string[] = [];
-    for (let second = 60; second <= 600; second += 30) {
+    runAnswered(bench, seconds(120));
+    for (let second = 120; second <= 600; second += 60) {
       bench.now = seconds(second);
-      bench.tunnel.handleProbe(probe, bench.now);
-      seen.push(...runAnswered(bench, seconds(second + 29.9)));
+      handleConfirmed(bench, 2n);
+      assert.deepEqual(runAnswered(bench, seconds(second + 30)), []);
+      bench.now = seconds(second + 30);
+      handleConfirmed(bench, 1n);
+      assert.deepEqual(times(runAnswered(bench, seconds(second + 60))), [(second + 60) * 1000]);
     }
-    assert.deepEqual(seen, []);
+  });
+
+  it('is probed by one side alone, and more often, once it has not answered after a rest', () => {
+    const bench = new Bench(A);
+    bench.bringUp();
+    runAnswered(bench, seconds(120));
+    const failedAt = bench.tunnel.nextTimeout() ?? bench.now;
+    bench.run(millis(failedAt + 5000));
+    const probes = times(runAnswered(bench, seconds(400)));
+    assert.equal(probes.at(-1)! - probes.at(-2)!, 20_000);
+    for (let second = 400; second <= 600; second += 20) {
+      bench.now = seconds(second);
+      handleConfirmed(bench, 1n);
+      assert.deepEqual(runAnswered(bench, seconds(second + 20)), []);
+    }
   });
 
   it('is probed every second at rest while nothing comes back, and lost after fifteen', () => {

@@ -14,6 +14,7 @@ import { after, millis, seconds, type Millis } from '../machine/index.ts';
 import type { Candidates } from './endpoints.ts';
 import type { Probe } from './messages.ts';
 import { Probing } from './probing.ts';
+import { RestingInterval } from './resting-interval.ts';
 
 const PROBE_WAIT = seconds(1);
 /** Where a session exists already, as it does on a path over relays. */
@@ -74,6 +75,7 @@ export class Tunnel {
   readonly candidates: Candidates;
   readonly #nonce: () => bigint;
   readonly #output: TunnelOutput[] = [];
+  readonly #resting = new RestingInterval();
   #phase: Phase = { name: 'resting' };
   #dueAt: Millis | undefined;
   #backOff = FIRST_BACK_OFF;
@@ -174,6 +176,7 @@ export class Tunnel {
     this.#hasBeenUp = false;
     this.#lastTried = undefined;
     this.#probes.clear();
+    this.#resting.reset();
     this.#phase = { name: 'resting' };
     this.start(now);
   }
@@ -202,9 +205,9 @@ export class Tunnel {
   }
 
   /** The node probes the direct path. */
-  handleProbe({ isInterested, isConfirmed }: Probe, now: Millis): void {
+  handleProbe({ nonce, isInterested, isConfirmed }: Probe, now: Millis): void {
     if (isInterested) this.#interestedUntil = after(now, INTEREST_OF_PROBE);
-    if (isConfirmed && this.#phase.name === 'up') this.#phase.probing.handleConfirmed(now);
+    if (isConfirmed && this.#phase.name === 'up') this.#phase.probing.handleConfirmed(nonce, now);
     this.handleSession(now);
   }
 
@@ -218,7 +221,7 @@ export class Tunnel {
     if (!this.#probes.has(nonce)) return false;
     this.#probes.clear();
     // The probe that is answered now had waited for the handshake; the next one measures the round trip.
-    this.#phase = { name: 'up', probing: new Probing(this.#nonce, this.#activeAt, now) };
+    this.#phase = { name: 'up', probing: new Probing(this.#nonce, this.#resting, this.#activeAt, now) };
     this.#hasBeenUp = true;
     this.#backOff = FIRST_BACK_OFF;
     this.#dueAt = undefined;
