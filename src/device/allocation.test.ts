@@ -30,11 +30,8 @@ const PACKETS = 1_000_000;
 const WARM_UP = 600_000;
 /** Between two looks at the heap. A collection in between hides what was allocated there, and no more. */
 const SLICE = 5_000;
-/**
- * In bytes a packet. Most often it is 1 or 2: the addresses that system calls take, 48 to 80 bytes a batch. Now and then
- * V8 does not inline a function that returns the sum of a header, and there are two numbers of 16 bytes a packet.
- */
-const LIMIT = 40;
+/** In bytes a packet; a number on the heap takes 16. The addresses that system calls take are 48 to 80 bytes a batch. */
+const LIMIT = 4;
 
 /** Time that passes as on a host: by fractions, which V8 keeps on its heap where it must. */
 let now = millis(1_000_000.25);

@@ -1,4 +1,4 @@
-import { checksumOf, pseudoHeaderSum, sumWords } from './checksum.ts';
+import { checksumOf, negatedSum, pseudoHeaderSum, sumWords } from './checksum.ts';
 import { plainChecksums, type Checksums } from './checksums.ts';
 import { IPV4, IPV6, PROTOCOL_TCP, PROTOCOL_UDP } from './ip.ts';
 import { CWR, FIN, PSH, TCP } from './tcp.ts';
@@ -114,7 +114,7 @@ export class Segmenter {
       this.#identification = view.getUint16(start + IPV4.identification);
       const own =
         view.getUint16(start + IPV4.totalLength) + this.#identification + view.getUint16(start + IPV4.checksum);
-      this.#ipSum = sumWords(view, start, this.#transport) - own;
+      this.#ipSum = sumWords(view, start, this.#transport) + negatedSum(own);
     }
     const transport = start + this.#transport;
     this.#transportSum =
@@ -122,9 +122,13 @@ export class Segmenter {
     if (this.#protocol === PROTOCOL_TCP) {
       this.#sequence = view.getUint32(transport + TCP.sequence);
       this.#flags = view.getUint8(transport + TCP.flags);
-      this.#transportSum -= this.#sequence + this.#flags + view.getUint16(transport + TCP.checksum);
+      this.#transportSum += negatedSum(
+        sumOf32(this.#sequence) + this.#flags + view.getUint16(transport + TCP.checksum),
+      );
     } else {
-      this.#transportSum -= view.getUint16(transport + UDP.length) + view.getUint16(transport + UDP.checksum);
+      this.#transportSum += negatedSum(
+        view.getUint16(transport + UDP.length) + view.getUint16(transport + UDP.checksum),
+      );
     }
   }
 
@@ -160,7 +164,7 @@ export class Segmenter {
     if (index > 0) flags &= ~CWR;
     view.setUint32(transport + TCP.sequence, sequence);
     view.setUint8(transport + TCP.flags, flags);
-    return sequence + flags;
+    return sumOf32(sequence) + flags;
   }
 
   /** The field holds the pseudo-header's sum already, so that summing it up with the rest completes it. */
@@ -174,4 +178,9 @@ export class Segmenter {
   #onWire(checksum: number): number {
     return checksum === 0 && this.#protocol === PROTOCOL_UDP ? 0xffff : checksum;
   }
+}
+
+/** Of both halves of a field of 32 bits. */
+function sumOf32(field: number): number {
+  return (field >>> 16) + (field & 0xffff);
 }
