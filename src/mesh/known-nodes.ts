@@ -2,6 +2,7 @@
 import { formatAddress, type Endpoint, type IpAddress } from '../inet/index.ts';
 import type { Millis } from '../machine/index.ts';
 import type { Description } from './description.ts';
+import type { FirstContact } from './first-contact.ts';
 import { toHex } from './hex.ts';
 import type { TokenBucket } from './rate-limit.ts';
 import type { Relation } from './relation.ts';
@@ -18,6 +19,7 @@ export interface KnownNode {
   readonly tunnel: Tunnel;
   readonly bucket: TokenBucket;
   readonly relation: Relation;
+  readonly firstContact: FirstContact;
   /** See `Eligible`. */
   readonly order: string;
   /** What its WireGuard peer has, as far as we know. */

@@ -233,6 +233,9 @@ export class MeshNode implements Machine<NodeInput, NodeOutput> {
     node.tunnel.handleActive(now);
     if (node.tunnel.isUp || node.route === undefined) return;
     node.route.via.tunnel.handleActive(now);
+    if (node.firstContact.handleActive(node.traffic.lastHandshakeAt !== undefined)) {
+      this.#context.outbox.configure({ publicKey, updateOnly: true, repeatInitiation: true });
+    }
     this.#holePunching.handleActive(node, now);
   }
 

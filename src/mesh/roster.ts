@@ -4,6 +4,7 @@ import type { Millis } from '../machine/index.ts';
 import type { PeerChange } from '../wireguard/configuration.ts';
 import type { Description } from './description.ts';
 import { Candidates } from './endpoints.ts';
+import { FirstContact } from './first-contact.ts';
 import { Newest } from './gossip.ts';
 import { toHex } from './hex.ts';
 import { KnownNodes, type FoundBy, type KnownNode } from './known-nodes.ts';
@@ -100,7 +101,15 @@ export class Roster {
     const bucket = new TokenBucket(NEIGHBOUR_RATE);
     const order = this.#context.orderOf(description.nodeId);
     const node: KnownNode = {
-      ...{ description, foundBy, order, tunnel, bucket, relation: { ...NO_RELATION } },
+      ...{
+        description,
+        foundBy,
+        order,
+        tunnel,
+        bucket,
+        relation: { ...NO_RELATION },
+        firstContact: new FirstContact(),
+      },
       ...{ endpoint: undefined, route: undefined, traffic: NO_TRAFFIC },
     };
     this.nodes.add(node);

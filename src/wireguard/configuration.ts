@@ -34,6 +34,8 @@ export interface PeerChange {
    * UAPI.
    */
   readonly acceptFrom?: readonly Prefix[];
+  /** Repeat the initiation that waits for an answer, before its REKEY_TIMEOUT. Not in UAPI. */
+  readonly repeatInitiation?: true;
 }
 
 export interface AllowedIpChange {

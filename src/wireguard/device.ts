@@ -295,6 +295,7 @@ export class Device {
     if (change.presharedKey !== undefined) peer.presharedKey = change.presharedKey;
     if (change.endpoint !== undefined) peer.endpoint = change.endpoint;
     if (change.acceptFrom !== undefined) peer.acceptFrom = change.acceptFrom;
+    if (change.repeatInitiation === true) peer.repeatInitiation(now);
     if (change.persistentKeepalive !== undefined) peer.persistentKeepalive = change.persistentKeepalive;
     if (change.replaceAllowedIps === true) this.allowedIps.removeAll(peer);
     for (const { prefix, remove } of change.allowedIps ?? []) {

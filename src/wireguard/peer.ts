@@ -326,6 +326,13 @@ export class Peer {
     else this.#sendInitiation(now, now);
   }
 
+  /** If one is waiting for an answer. Who asks knows that the way has changed since. */
+  repeatInitiation(now: Millis): void {
+    if (this.#attempt.state !== 'initiation-sent') return;
+    this.#sendInitiation(this.#attempt.startedAt, now);
+    this.#schedule();
+  }
+
   #retransmit(now: Millis): void {
     if (this.#attempt.state === 'idle') return;
     const { startedAt } = this.#attempt;

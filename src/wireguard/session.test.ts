@@ -257,6 +257,26 @@ describe('a peer that does not answer', () => {
     assert.equal(pair.typesSince(17_000)[0], 'left: 1');
   });
 
+  it('is sent another initiation at once when that is asked for, while one waits for an answer', () => {
+    const pair = newPair();
+    const repeat = () => {
+      const { publicKey } = pair.right.keys;
+      pair.left.device.configure({ peers: [{ publicKey, updateOnly: true, repeatInitiation: true }] }, pair.now);
+      pair.drain();
+    };
+    repeat();
+    assert.deepEqual(pair.typesSince(0), []);
+    pair.loses = () => true;
+    pair.send(pair.left, 'hello');
+    pair.run(1000);
+    pair.loses = () => false;
+    repeat();
+    pair.run(100);
+    assert.deepEqual(texts(pair.right), ['hello']);
+    repeat();
+    assert.deepEqual(pair.typesSince(0), ['left: 1', 'left: 1', 'right: 2', 'left: 4']);
+  });
+
   it('is sent an initiation each REKEY_TIMEOUT and a bit, for REKEY_ATTEMPT_TIME, and is then given up (§6.4)', () => {
     const pair = newPair();
     pair.loses = () => true;
