@@ -10,6 +10,8 @@ import { linkLocalAddress, overlayAddresses } from './wiring.ts';
 /** IPv6 and UDP headers, and what WireGuard adds. */
 const TUNNEL_OVERHEAD = 80;
 const FIRST_PORT = 51820;
+/** The flag in /proc/net/unix (proc(5)); wg(8) takes a socket away that is there and does not listen yet. */
+const LISTENING = '00010000';
 
 export interface TunnelKeys {
   /** Base64, as wg(8) has them. */
@@ -94,7 +96,7 @@ export function nodeScript(node: ScenarioNode, tunnels: readonly Tunnel[], direc
     'mount -t tmpfs tmpfs /var/run/wireguard',
     ...tunnels.map((tunnel) => `wireguard-go -f ${tunnel.interface} &`),
     ...tunnels.flatMap(({ interface: name, mtu }) => [
-      `until [ -S /var/run/wireguard/${name}.sock ]; do sleep 0.02; done`,
+      `until grep -q '${LISTENING} .*/wireguard/${name}[.]sock$' /proc/net/unix; do sleep 0.02; done`,
       `wg setconf ${name} ${directory}/${name}.conf`,
       `ip link set dev ${name} addrgenmode none mtu ${mtu}`,
       `ip link set dev ${name} up`,
