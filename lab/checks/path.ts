@@ -1,8 +1,9 @@
 /**
- * Which way packets took, told by their size: a train of packets of one unusual length is found again on every link, in
- * whatever number of tunnels, since each adds a little, the same to all, and none takes away. Needs no key and no
- * knowledge of who relays. What else has that size is told by how much of it there was before.
+ * Which way packets took, told by their size and rhythm: a train of packets of one unusual length is found again on
+ * every link, in whatever number of tunnels, since each adds a little, the same to all, and none takes away. Needs no
+ * key and no knowledge of who relays. What else has that size is told by how much of it there was before.
  */
+import { median } from '../../bench/statistics.ts';
 import type { Frame, Place } from '../recording/pcapng.ts';
 
 export const TRAIN_PACKETS = 20;
@@ -10,15 +11,22 @@ export const TRAIN_PACKETS = 20;
 export const TRAIN_PAYLOAD_BYTES = 900;
 /** What tunnels, one in another, may add. */
 const OVERHEAD_BYTES = 320;
+/** How much the delay of single packets may vary. */
+const JITTER_MS = 4;
 
-/** So many at the start of a train may be missing at one place. */
-const LOST_AT_FIRST = 3;
+/**
+ * How long to wait after a packet of a train, in milliseconds. No wait is like another, so that a train that is laid a
+ * packet too early or too late over itself does not fit.
+ */
+export function waitAfter(packet: number): number {
+  return 10 + 3 * packet;
+}
 
 /** Frames of one length at one place. */
 interface Train {
   readonly node: string;
-  /** In nanoseconds of Unix time, in order. */
-  readonly times: bigint[];
+  /** In milliseconds since the train may have begun, in order. */
+  readonly times: number[];
   /** In as long a time before. */
   before: number;
 }
@@ -34,27 +42,23 @@ export function pathOf(places: readonly Place[], frames: readonly Frame[], from:
     let train = trains.get(key);
     if (train === undefined) trains.set(key, (train = { node: places[place].node, times: [], before: 0 }));
     if (at < from) train.before++;
-    else train.times.push(at);
+    else train.times.push(Number(at - from) / 1e6);
   }
   const found = [...trains.values()].filter(({ times, before }) => times.length - before >= TRAIN_PACKETS / 2);
   // The one with the fewest strays is what the others are compared with.
   const [reference] = found.toSorted((a, b) => a.times.length - b.times.length);
   const lags = found.map(({ node, times }) => ({ node, lag: lagBehind(reference.times, times) }));
-  return [...new Set(lags.sort((a, b) => (a.lag < b.lag ? -1 : 1)).map(({ node }) => node))];
+  return [...new Set(lags.sort((a, b) => a.lag - b.lag).map(({ node }) => node))];
 }
 
-/**
- * How much later than in `reference` the same packets are in `times`: the lag with which most of them coincide. Neither a
- * stray nor a delay of more than the distance of two packets misleads it.
- */
-function lagBehind(reference: readonly bigint[], times: readonly bigint[]): bigint {
-  const spacing = (reference[reference.length - 1] - reference[0]) / BigInt(reference.length - 1);
-  const coincide = (lag: bigint): number =>
-    reference.filter((at) => times.some((time) => isNear(time, at + lag, spacing / 4n))).length;
-  const lags = times.flatMap((time) => reference.slice(0, LOST_AT_FIRST + 1).map((at) => time - at));
-  return lags.reduce((best, lag) => (coincide(lag) > coincide(best) ? lag : best));
-}
-
-function isNear(a: bigint, b: bigint, tolerance: bigint): boolean {
-  return a - b <= tolerance && b - a <= tolerance;
+/** How much later than in `reference` the same packets are in `times`, most of them. */
+function lagBehind(reference: readonly number[], times: readonly number[]): number {
+  const lags = times.flatMap((time) => reference.map((at) => time - at)).sort((a, b) => a - b);
+  // As many lags as packets lie closely together about the one of all packets; the others are scattered.
+  let [first, end] = [0, 0];
+  for (let low = 0, high = 0; low < lags.length; low++) {
+    while (high < lags.length && lags[high] <= lags[low] + JITTER_MS) high++;
+    if (high - low > end - first) [first, end] = [low, high];
+  }
+  return median(lags.slice(first, end));
 }

@@ -3,7 +3,7 @@ import { execFile } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
-import { TRAIN_PACKETS, TRAIN_PAYLOAD_BYTES } from '../checks/path.ts';
+import { TRAIN_PACKETS, TRAIN_PAYLOAD_BYTES, waitAfter } from '../checks/path.ts';
 import { commandIn } from '../namespaces.ts';
 import { readCapture } from '../recording/pcapng.ts';
 import { Recorder } from '../recording/recorder.ts';
@@ -26,7 +26,6 @@ const execute = promisify(execFile);
 
 /** How long what must not be reachable is tried. */
 const UNREACHABLE_FOR_MS = 2000;
-const TRAIN_INTERVAL_MS = 10;
 /** After the last packet of a train: as much as a path may delay it. */
 const TRAIN_TAIL_MS = 1000;
 const FIRST_TCP_PORT = 5201;
@@ -260,7 +259,7 @@ export class ScenarioRun {
     const socket = new EchoSocket(this.#namespace(expectation.from), this.#resolve(expectation.to), () => undefined);
     for (let sent = 0; sent < TRAIN_PACKETS; sent++) {
       socket.sendUnasked(TRAIN_PAYLOAD_BYTES);
-      await delay(TRAIN_INTERVAL_MS);
+      await delay(waitAfter(sent));
     }
     socket.close();
     await delay(TRAIN_TAIL_MS);
