@@ -13,6 +13,7 @@ import { PeerReports } from '../src/device/peer-reports.ts';
 import { Sockets } from '../src/device/sockets.ts';
 import { TunWriter } from '../src/device/tun-writer.ts';
 import { Urgency } from '../src/device/urgency.ts';
+import { noWork } from '../src/device/work.ts';
 import { parseEndpoint, parsePrefix } from '../src/inet/index.ts';
 import { Epoll, NativeBuffer, openTun, runIpBatch, setRealTime, SocketAddress, type Tun } from '../src/linux/index.ts';
 import { millis, type Millis } from '../src/machine/index.ts';
@@ -30,6 +31,8 @@ const hub = {
   endpoint: parseEndpoint(hubEndpoint)!,
   allowedIps: [{ prefix: parsePrefix(hubAddress)! }],
 };
+/** Of all devices: they share a thread. */
+const work = noWork();
 const clock = (): Millis => millis(performance.now());
 const datagram = new NativeBuffer(65_536);
 const to = new SocketAddress();
@@ -53,6 +56,7 @@ class FarmDevice {
       writer: new TunWriter(this.tun, counters, memory.checksums),
       memory,
       counters,
+      work,
       toControl: () => undefined,
       activity: nobody,
       pathErrors: nobody,
@@ -60,16 +64,14 @@ class FarmDevice {
     this.#device.configure({ privateKey, peers: [hub] }, clock());
   }
 
-  handlePackets(now: Millis): number {
-    const bytes = this.#path.outbound.drain(now);
+  handlePackets(now: Millis): void {
+    this.#path.outbound.drain(now);
     this.#drainOutput();
-    return bytes;
   }
 
-  handleDatagrams(now: Millis): number {
-    const bytes = this.#path.inbound.drain(this.sockets.open[0], now);
+  handleDatagrams(now: Millis): void {
+    this.#path.inbound.drain(this.sockets.open[0], now);
     this.#drainOutput();
-    return bytes;
   }
 
   handleTimeout(now: Millis): void {
@@ -114,11 +116,12 @@ function run(devices: readonly FarmDevice[]): never {
     const from = clock();
     const ready = epoll.wait(LONGEST_WAIT);
     const now = clock();
-    urgency.handleWait(from, now, 0);
+    urgency.handleWait(from, now, 0, work);
     for (let i = 0; i < ready; i++) {
       const key = epoll.key(i);
       const device = devices[key >> 1];
-      urgency.handleWork(key % 2 === 0 ? device.handlePackets(now) : device.handleDatagrams(now));
+      if (key % 2 === 0) device.handlePackets(now);
+      else device.handleDatagrams(now);
     }
     if (now < timersAt) continue;
     timersAt = now + LONGEST_WAIT;

@@ -24,6 +24,7 @@ import { pathCounters } from './path-counters.ts';
 import { PeerReports } from './peer-reports.ts';
 import { SocketSet } from './sockets.ts';
 import { TunWriter } from './tun-writer.ts';
+import { noWork } from './work.ts';
 
 const PACKETS = 1_000_000;
 /** Until V8 has compiled what is hot, and compiled it again. */
@@ -80,6 +81,7 @@ class Node {
       },
       memory,
       counters,
+      work: noWork(),
       toControl: () => undefined,
       activity: ignored,
       pathErrors: ignored,

@@ -12,6 +12,7 @@ import { Relay } from './relay.ts';
 import type { DatagramSender } from './sockets.ts';
 import type { PacketWriter } from './tun-writer.ts';
 import { UnreachableAnswers } from './unreachable-answers.ts';
+import type { Work } from './work.ts';
 
 /** Of the memory that a data path is given. */
 export const DATA_PATH_BYTES = OPENED_BYTES + 64 + OUTBOUND_BYTES + TRAIN_CAPACITY + 64;
@@ -23,6 +24,7 @@ export interface DataPathParts {
   readonly writer: PacketWriter;
   readonly memory: PacketMemory;
   readonly counters: PathCounters;
+  readonly work: Work;
   readonly toControl: ControlSink;
   /** Called when peers know what came in, and before the host does: other threads may send the answers. */
   readonly beforeDelivery?: ((now: Millis) => void) | undefined;

@@ -36,6 +36,7 @@ import type { Command, DeviceThreadOptions, Report } from './thread-messages.ts'
 import { TransportTeam, type TeamMember } from './transport-team.ts';
 import { TunLink, type TunLinkChange } from './tun-link.ts';
 import { TunWriter } from './tun-writer.ts';
+import { noWork } from './work.ts';
 
 interface ThreadData {
   readonly options: DeviceThreadOptions;
@@ -78,6 +79,7 @@ class DeviceThread {
   readonly #sockets: Sockets;
   #keyLog: KeyLog | undefined;
   readonly #counters = pathCounters();
+  readonly #work = noWork();
   readonly #control: ControlRelay;
   readonly #relay: Relay;
   readonly #inbound: InboundPath;
@@ -116,6 +118,7 @@ class DeviceThread {
     this.#loop = new EventLoop({
       ...shared,
       counters: this.#counters,
+      work: this.#work,
       device: this.#team ?? this.#device,
       outbound,
       inbound,
@@ -160,6 +163,7 @@ class DeviceThread {
     return new DataPath({
       ...shared,
       counters,
+      work: this.#work,
       memory,
       writer: new TunWriter(this.#tun, counters, memory.checksums),
       toControl: (datagram, from) => this.#control.take(datagram, from),

@@ -9,6 +9,7 @@ import type { Relay } from './relay.ts';
 import type { Sockets } from './sockets.ts';
 import type { TunLink, TunLinkChange } from './tun-link.ts';
 import { Urgency } from './urgency.ts';
+import type { Work } from './work.ts';
 
 /** What each descriptor is known by in the epoll set. A socket's key is `SOCKET` plus its place in `Sockets.open`. */
 const WAKE_UP = 0;
@@ -33,6 +34,7 @@ export interface EventLoopParts {
   readonly inbound: InboundPath;
   readonly relay: Relay;
   readonly counters: PathCounters;
+  readonly work: Work;
   readonly pathErrors: PeerReports;
   readonly wakeUp: EventFd;
   readonly link: TunLink;
@@ -84,7 +86,7 @@ export class EventLoop {
       const from = this.#parts.clock();
       const ready = this.#epoll.wait(this.#untilTimeout(from));
       const now = this.#parts.clock();
-      this.#urgency.handleWait(from, now, refusedDatagrams(this.#parts.counters));
+      this.#urgency.handleWait(from, now, refusedDatagrams(this.#parts.counters), this.#parts.work);
       for (let i = 0; i < ready && !this.#isStopped; i++) {
         this.#dispatch(this.#epoll.key(i), now);
         this.drainOutput(now);
@@ -140,14 +142,14 @@ export class EventLoop {
         this.#parts.onWakeUp(now);
         break;
       case TUN:
-        if (tun.fd >= 0) this.#urgency.handleWork(outbound.drain(now));
+        if (tun.fd >= 0) outbound.drain(now);
         break;
       case LINK:
         if (link.read(this.#parts.onLinkChange)) this.#epoll.add(link.fd, LINK);
         break;
       default: {
         const socket = sockets.open[key - SOCKET];
-        if (socket !== undefined) this.#urgency.handleWork(inbound.drain(socket, now));
+        if (socket !== undefined) inbound.drain(socket, now);
       }
     }
   }

@@ -19,6 +19,7 @@ import type { PeerAddresses } from './peer-addresses.ts';
 import { relaySource, type Relay } from './relay.ts';
 import { READ_COST, TURN_BUDGET } from './turn.ts';
 import type { PacketWriter } from './tun-writer.ts';
+import type { Work } from './work.ts';
 
 /** The whitepaper's message types, as the first 32 bits of a datagram: the type and three reserved zero bytes (§5.4). */
 const TRANSPORT_DATA = 4;
@@ -58,6 +59,7 @@ export class InboundPath {
   readonly #place: PlaintextPlace;
   readonly #load = new HandshakeLoad();
   readonly #relay: Relay;
+  readonly #work: Work;
   readonly #direct: Receipts = { keypair: undefined, packets: 0, bytes: 0 };
   readonly #relayed: Receipts = { keypair: undefined, packets: 0, bytes: 0 };
 
@@ -68,6 +70,7 @@ export class InboundPath {
     memory: PacketMemory;
     counters: PathCounters;
     relay: Relay;
+    work: Work;
     toControl: ControlSink;
     beforeDelivery?: ((now: Millis) => void) | undefined;
   }) {
@@ -78,13 +81,13 @@ export class InboundPath {
     this.#place = { bytes: this.#opened.bytes, offset: HEADROOM };
     this.#counters = parts.counters;
     this.#relay = parts.relay;
+    this.#work = parts.work;
     this.#toControl = parts.toControl;
     this.#beforeDelivery = parts.beforeDelivery;
   }
 
-  /** Takes in what `socket` holds, until `TURN_BUDGET` is spent. @returns how many bytes that were */
-  drain(socket: UdpSocket, now: Millis): number {
-    let bytes = 0;
+  /** Takes in what `socket` holds, until `TURN_BUDGET` is spent. */
+  drain(socket: UdpSocket, now: Millis): void {
     for (let spent = 0; spent < TURN_BUDGET; spent += READ_COST) {
       const length = socket.receive(this.#buffer, HEADROOM);
       if (length === 0) break;
@@ -96,10 +99,10 @@ export class InboundPath {
       this.#reportRelayed(now);
       this.#beforeDelivery?.(now);
       this.#flush();
-      bytes += length;
+      this.#work.reads++;
+      this.#work.bytes += length;
       spent += length;
     }
-    return bytes;
   }
 
   #take(socket: UdpSocket, offset: number, length: number, now: Millis): void {

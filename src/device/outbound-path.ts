@@ -19,6 +19,7 @@ import type { PeerReports } from './peer-reports.ts';
 import type { Relay } from './relay.ts';
 import { isOwnDatagram } from './routing-loop.ts';
 import { READ_COST, TURN_BUDGET } from './turn.ts';
+import type { Work } from './work.ts';
 import type { UnreachableAnswers } from './unreachable-answers.ts';
 
 const PACKET_BYTES = VIRTIO_HEADER_BYTES + 65_535;
@@ -44,6 +45,7 @@ export class OutboundPath {
   readonly #segmenter: Segmenter;
   readonly #relay: Relay;
   readonly #activity: PeerReports;
+  readonly #work: Work;
 
   /** `activity` is told of peers for whom the host has packets, the mesh's own messages not counted. */
   constructor(
@@ -54,6 +56,7 @@ export class OutboundPath {
       readonly memory: PacketMemory;
       readonly relay: Relay;
       readonly activity: PeerReports;
+      readonly work: Work;
     },
   ) {
     this.#tun = parts.tun;
@@ -62,6 +65,7 @@ export class OutboundPath {
     this.#counters = parts.counters;
     this.#relay = parts.relay;
     this.#activity = parts.activity;
+    this.#work = parts.work;
     const { memory } = parts;
     this.#packet = memory.allocate(PACKET_BYTES);
     this.#segmenter = new Segmenter(memory.checksums);
@@ -69,17 +73,16 @@ export class OutboundPath {
   }
 
   /** Forwards what the device holds, until `TURN_BUDGET` is spent. @returns how many bytes that were */
-  drain(now: Millis): number {
-    let bytes = 0;
+  drain(now: Millis): void {
     for (let spent = 0; spent < TURN_BUDGET; spent += READ_COST) {
       const length = this.#tun.read(this.#packet);
       if (length === 0) break;
       this.#forward(length, now);
-      bytes += length;
+      this.#work.reads++;
+      this.#work.bytes += length;
       spent += length;
     }
     this.#train.flush(now);
-    return bytes;
   }
 
   #forward(length: number, now: Millis): void {

@@ -11,6 +11,7 @@ import { PacketMemory } from './packet-memory.ts';
 import { pathCounters, type PathCounters } from './path-counters.ts';
 import { PeerReports } from './peer-reports.ts';
 import type { DatagramSender } from './sockets.ts';
+import { noWork } from './work.ts';
 
 const MTU = 1420;
 const ECONNREFUSED = 111;
@@ -144,6 +145,7 @@ export class TestNode {
       },
       memory: new PacketMemory(DATA_PATH_BYTES),
       counters: this.counters,
+      work: noWork(),
       toControl: () => undefined,
       activity: new PeerReports((peer) => this.events.push(`active ${nameOf(peer)}`)),
       pathErrors: new PeerReports((peer, errno) => this.events.push(`error ${errno} ${nameOf(peer)}`)),

@@ -28,6 +28,7 @@ import { SocketSet } from './sockets.ts';
 import { TEAM_LANES, type TeamOrder, type TeamReport, type TransportThreadData } from './team-messages.ts';
 import { TunWriter } from './tun-writer.ts';
 import { Urgency } from './urgency.ts';
+import { noWork } from './work.ts';
 
 /** What each descriptor is known by in the epoll set. A socket's key is `SOCKET` plus its place. */
 const WAKE_UP = 0;
@@ -48,6 +49,7 @@ class TransportThread {
   readonly #epoll = new Epoll();
   readonly #urgency = new Urgency(setRealTime, clock());
   readonly #counters = pathCounters();
+  readonly #work = noWork();
   #path: DataPath | undefined;
   /** Orders about descriptors that came while those were in use. */
   readonly #deferred: DescriptorOrder[] = [];
@@ -86,7 +88,7 @@ class TransportThread {
     const from = clock();
     const ready = this.#epoll.wait(-1);
     const now = clock();
-    this.#urgency.handleWait(from, now, refusedDatagrams(this.#counters));
+    this.#urgency.handleWait(from, now, refusedDatagrams(this.#counters), this.#work);
     for (let i = 0; i < ready && !this.#isEnding; i++) this.#dispatch(this.#epoll.key(i), now);
   }
 
@@ -105,8 +107,8 @@ class TransportThread {
   #dispatch(key: number, now: Millis): void {
     if (key === WAKE_UP) return this.#takeAllOrders();
     const socket = this.#sockets.open[key - SOCKET];
-    if (key === TUN) this.#urgency.handleWork(this.#path?.outbound.drain(now) ?? 0);
-    else if (socket !== undefined) this.#urgency.handleWork(this.#path?.inbound.drain(socket, now) ?? 0);
+    if (key === TUN) this.#path?.outbound.drain(now);
+    else if (socket !== undefined) this.#path?.inbound.drain(socket, now);
   }
 
   #takeOrders(about: (order: DescriptorOrder) => void): void {
@@ -152,6 +154,7 @@ class TransportThread {
       writer: new TunWriter(tun, counters, memory.checksums),
       memory,
       counters,
+      work: this.#work,
       toControl: (datagram, from) => this.#device.handleDatagram(datagram.slice(), from, clock()),
       activity: ignored,
       pathErrors: ignored,

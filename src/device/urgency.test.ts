@@ -9,6 +9,7 @@ describe('the urgency of the device thread', () => {
   let urgency: Urgency;
   let now: number;
   let refused: number;
+  let taken: { reads: number; bytes: number };
   const start = () => {
     urgency = new Urgency((isRealTime) => {
       asked.push(isRealTime);
@@ -16,18 +17,20 @@ describe('the urgency of the device thread', () => {
     }, millis(now));
   };
   /** For `length` ms, works for `work` on `bytes`, of which `refusals` datagrams are refused, and waits for `wait`. */
-  const turns = (length: number, { work = 0.3, wait = 0.05, bytes = 65_536, refusals = 0 }) => {
+  const turns = (length: number, { work = 0.3, wait = 0.05, reads = 1, bytes = 65_536, refusals = 0 }) => {
     for (const end = now + length; now < end;) {
-      urgency.handleWork(bytes);
+      taken.reads += reads;
+      taken.bytes += bytes;
       refused += refusals;
       now += work + wait;
-      urgency.handleWait(millis(now - wait), millis(now), refused);
+      urgency.handleWait(millis(now - wait), millis(now), refused, taken);
     }
   };
   const FLOOD = { wait: 0.001, refusals: 40, bytes: 4000 };
 
   beforeEach(() => {
     [asked, isAllowed, now, refused] = [[], true, 1000, 0];
+    taken = { reads: 0, bytes: 0 };
     start();
   });
 
@@ -53,6 +56,14 @@ describe('the urgency of the device thread', () => {
   it('ends when small packets wake the thread one by one', () => {
     turns(900, { work: 0.01, wait: 0.09, bytes: 1200 });
     assert.deepEqual(asked, [true, false]);
+  });
+
+  it('does not come back while many small packets gather, and comes back when there are few', () => {
+    turns(900, { work: 0.01, wait: 0.09, bytes: 1200 });
+    turns(10_000, { work: 0.3, wait: 0.05, reads: 20, bytes: 24_000 });
+    assert.deepEqual(asked, [true, false]);
+    turns(100, { work: 0.01, wait: 0.99, bytes: 84 });
+    assert.deepEqual(asked, [true, false, true]);
   });
 
   it('stays when small packets come seldom, or large ones often', () => {

@@ -1,10 +1,11 @@
 import { after, millis, type Millis } from '../machine/index.ts';
+import type { Work } from './work.ts';
 
 /** Shorter waits are none: something was there, and the rest is the system call. */
 const SHORTEST_SLEEP = 0.02;
 const PERIOD = 20;
 /** Woken more often than this in a period, and for less: packets are taken one by one that could come in batches. */
-const MANY_SLEEPS = 80;
+const MANY = 80;
 const FEW_BYTES = 8 << 10;
 /** Datagrams refused in a period without sleep: 20,000 a second. */
 const FLOOD = 400;
@@ -15,7 +16,7 @@ const RECOVERY = millis(1000);
  * they have used up their time slices, milliseconds at a time, and the more applications the longer. What they are left
  * when tunnels could use all of a core is the kernel's decision (`sched_rt_runtime_us`, sched(7)), a twentieth. For a
  * second the thread competes as they do when it is a flood that keeps it busy; and when each of many small packets
- * wakes it, so that they gather.
+ * wakes it, so that they gather, until there are fewer of them.
  */
 export class Urgency {
   readonly #setRealTime: (isRealTime: boolean) => boolean;
@@ -24,8 +25,8 @@ export class Urgency {
   #relaxedUntil: Millis;
   #periodStart: Millis;
   #sleeps = 0;
-  #bytes = 0;
-  #refusedBefore = 0;
+  /** What the counts were when the period began. */
+  #before = { refused: 0, reads: 0, bytes: 0 };
 
   /** `setRealTime` is that of src/linux. */
   constructor(setRealTime: (isRealTime: boolean) => boolean, now: Millis) {
@@ -40,36 +41,34 @@ export class Urgency {
     return this.#isUrgent;
   }
 
-  /** Tells that the thread waited for work from `from` to `to`, and how many datagrams it has refused so far. */
-  handleWait(from: Millis, to: Millis, refused: number): void {
+  /**
+   * Tells that the thread waited for work from `from` to `to`, and how many datagrams it has refused, and what it has
+   * taken in, so far.
+   */
+  handleWait(from: Millis, to: Millis, refused: number, { reads, bytes }: Work): void {
     if (to - from >= SHORTEST_SLEEP) this.#sleeps++;
     if (to - this.#periodStart <= PERIOD) return;
+    const before = this.#before;
+    const taken = bytes - before.bytes;
     if (this.#isUrgent) {
-      if (this.#wouldGather() || this.#isFlooded(refused)) this.#become(false, to);
-    } else if (to >= this.#relaxedUntil) {
+      const isFlooded = this.#sleeps === 0 && refused - before.refused > FLOOD;
+      if (isFlooded || areManySmall(this.#sleeps, taken)) this.#become(false, to);
+    } else if (to >= this.#relaxedUntil && !areManySmall(reads - before.reads, taken)) {
       this.#become(true, to);
     }
     this.#periodStart = to;
     this.#sleeps = 0;
-    this.#bytes = 0;
-    this.#refusedBefore = refused;
-  }
-
-  /** Tells what the thread took in since. */
-  handleWork(bytes: number): void {
-    this.#bytes += bytes;
-  }
-
-  #wouldGather(): boolean {
-    return this.#sleeps > MANY_SLEEPS && this.#bytes < this.#sleeps * FEW_BYTES;
-  }
-
-  #isFlooded(refused: number): boolean {
-    return this.#sleeps === 0 && refused - this.#refusedBefore > FLOOD;
+    before.refused = refused;
+    before.reads = reads;
+    before.bytes = bytes;
   }
 
   #become(isUrgent: boolean, now: Millis): void {
     this.#isUrgent = this.#setRealTime(isUrgent) && isUrgent;
     this.#relaxedUntil = after(now, RECOVERY);
   }
+}
+
+function areManySmall(count: number, bytes: number): boolean {
+  return count > MANY && bytes < count * FEW_BYTES;
 }
