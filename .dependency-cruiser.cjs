@@ -31,6 +31,13 @@ module.exports = {
   forbidden: [
     ...layering,
     {
+      name: 'shipped-alone',
+      severity: 'error',
+      comment: 'The package has neither benchmarks nor tests (`files` in package.json).',
+      from: { path: '^(src|bin|lab)/', pathNot: ['-for-testing\\.ts$', notTests, '^lab/compare'] },
+      to: { path: '^(bench|test)/' },
+    },
+    {
       name: 'sans-io',
       severity: 'error',
       comment: 'These folders take bytes, time and randomness as arguments.',
