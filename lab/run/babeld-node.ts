@@ -3,7 +3,8 @@
  * keys and endpoints, and babeld on the tunnels, as somebody would set it up by hand with Debian's packages. What to run,
  * as text; runs nothing.
  */
-import { generateKeyPairSync, type JsonWebKey } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
+import { nodeAead, nodePrimitives } from '../../src/crypto/index.ts';
 import type { Scenario, ScenarioNode } from '../scenario/scenario.ts';
 import { linkLocalAddress, overlayAddresses } from './wiring.ts';
 
@@ -13,16 +14,19 @@ const FIRST_PORT = 51820;
 /** The flag in /proc/net/unix (proc(5)); wg(8) takes a socket away that is there and does not listen yet. */
 const LISTENING = '00010000';
 
+const { publicKey: publicKeyOf } = nodePrimitives(nodeAead);
+
 export interface TunnelKeys {
   /** Base64, as wg(8) has them. */
   readonly privateKey: string;
   readonly publicKey: string;
 }
 
+/** Not by `generateKeyPairSync`: in Node 20, exporting its key waits for itself when a garbage collection falls into it. */
 export function newTunnelKeys(): TunnelKeys {
-  const { d, x } = generateKeyPairSync('x25519').privateKey.export({ format: 'jwk' }) as JsonWebKey & { d: string; x: string }; // prettier-ignore
-  const base64 = (text: string) => Buffer.from(text, 'base64url').toString('base64');
-  return { privateKey: base64(d), publicKey: base64(x) };
+  const privateKey = randomBytes(32);
+  const base64 = (bytes: Uint8Array) => Buffer.from(bytes).toString('base64');
+  return { privateKey: base64(privateKey), publicKey: base64(publicKeyOf(privateKey)) };
 }
 
 /** One end of a tunnel along a link. */
