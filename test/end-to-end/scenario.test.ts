@@ -18,7 +18,9 @@ const DIRECTORY = mkdtempSync(join(tmpdir(), 'wiremesh-scenario-'));
 /** Runs `wiremesh lab` to its end. */
 function wiremeshLab(command: string, ...args: string[]): { code: number | null; stdout: string; stderr: string } {
   const argv = [WIREMESH, 'lab', command, '--lab', LAB, ...args];
-  const { status, stdout, stderr } = spawnSync(process.execPath, argv, { encoding: 'utf8', timeout: 180_000 });
+  // A lab that hangs does not come to an end by SIGTERM either; `lab down` takes away what it leaves.
+  const options = { encoding: 'utf8', timeout: 180_000, killSignal: 'SIGKILL' } as const;
+  const { status, stdout, stderr } = spawnSync(process.execPath, argv, options);
   return { code: status, stdout, stderr };
 }
 
