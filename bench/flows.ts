@@ -2,6 +2,9 @@
 import type { ChildProcess } from 'node:child_process';
 import { end, type Host } from '../test/interop/hosts.ts';
 
+/** What iperf3 may take besides the time it measures. */
+const GRACE_MS = 30_000;
+
 export interface FlowOptions {
   readonly seconds: number;
   /** How many at once, in each direction. */
@@ -25,9 +28,10 @@ export async function runFlows(client: Host, server: Host, address: string, opti
   const listener = await startServer(server, port);
   try {
     const argv = ['iperf3', '-J', '-c', address, '-p', port, '-t', seconds, '-O', warmUp, '-P', parallel];
+    const timeout = (seconds + warmUp) * 1000 + GRACE_MS;
     if (bothWays) argv.push('--bidir');
     if (from !== undefined) argv.push('-B', from);
-    const { end: sums } = JSON.parse(await client.run(argv.map(String))) as Iperf3Report;
+    const { end: sums } = JSON.parse(await client.run(argv.map(String), { timeout })) as Iperf3Report;
     const directions = [sums.sum_received, ...(bothWays ? [sums.sum_received_bidir_reverse] : [])];
     return {
       bitsPerSecond: directions.reduce((sum, { bits_per_second }) => sum + bits_per_second, 0),
@@ -38,7 +42,8 @@ export async function runFlows(client: Host, server: Host, address: string, opti
   }
 }
 
-async function startServer(host: Host, port: number): Promise<ChildProcess> {
+/** Serves one client. */
+export async function startServer(host: Host, port: number): Promise<ChildProcess> {
   const listener = host.start(['iperf3', '-s', '-1', '-p', String(port), '--forceflush']);
   await new Promise<void>((resolve, reject) => {
     listener.stdout?.on('data', (chunk: Buffer) => chunk.includes('listening') && resolve());

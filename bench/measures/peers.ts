@@ -1,17 +1,21 @@
+import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { withFile, type Host } from '../../test/interop/hosts.ts';
+import { end, until, withFile, type Host } from '../../test/interop/hosts.ts';
 import { closeEnd, nextInterfaceName, startEnd, type TunnelEnd } from '../../test/interop/tunnel.ts';
-import { runFlows } from '../flows.ts';
+import { startServer } from '../flows.ts';
 import { ratioAtLeast, type BenchOptions, type Figure, type Measure } from '../measure.ts';
 import { withHosts, type Hosts } from '../tunnels.ts';
 
 const PEER_FARM = fileURLToPath(new URL('../peer-farm.js', import.meta.url));
 const COUNTS = [1, 4, 16, 64];
 const FIRST_PORT = 5300;
-/** By then all flows run and have left slow start; and none ends sooner after what is measured. In seconds. */
-const MARGIN = 4;
+/** What each flow has carried when it has left slow start. */
+const UNDER_WAY_BYTES = 1 << 20;
+const START_TIMEOUT_MS = 120_000;
+/** A flow is ended when all is measured. In seconds. */
+const LONG = 3600;
 
 /** A peer of the farm, as it tells about itself. */
 export interface FarmPeer {
@@ -48,6 +52,7 @@ async function measure([hubHost, farmHost]: Hosts, count: number, { seconds }: B
   const hub = await startEnd(hubHost, { implementation: 'wireguard-ts', index: 1 });
   const argv = [PEER_FARM, String(count), nextInterfaceName(), hub.publicKey, hub.endpoint4, hub.address4];
   const farm = farmHost.start([process.execPath, ...argv]);
+  const flows: ChildProcess[] = [];
   try {
     let output = '';
     farm.stderr?.pipe(process.stderr);
@@ -57,24 +62,27 @@ async function measure([hubHost, farmHost]: Hosts, count: number, { seconds }: B
     }
     const known = JSON.parse(output) as FarmPeer[];
     await admit(hub, known);
-    const flows = Promise.all(
-      known.map(({ address }, i) =>
-        runFlows(farmHost, hubHost, hub.address4, {
-          seconds: seconds + 2 * MARGIN,
-          from: address,
-          port: FIRST_PORT + i,
-        }),
-      ),
-    );
-    await Promise.race([flows, sleep(MARGIN * 1000)]);
+    const listeners = known.map((_, i) => startServer(hubHost, FIRST_PORT + i));
+    flows.push(...(await Promise.all(listeners)));
+    for (const [i, { address }] of known.entries()) {
+      const argv = ['iperf3', '-c', hub.address4, '-p', FIRST_PORT + i, '-B', address, '-t', LONG, '-i', 0];
+      flows.push(farmHost.start(argv.map(String)));
+    }
+    // On crowded cores the last connection is made long after the first.
+    await until(`${count} flows are under way`, () => areUnderWay(hub), START_TIMEOUT_MS);
     const bitsPerSecond = await received(hub, seconds);
-    await flows;
     return bitsPerSecond;
   } finally {
+    await Promise.all(flows.map((flow) => end(flow)));
     const exited = once(farm, 'exit');
     if (farm.exitCode === null && farm.kill()) await exited;
     await closeEnd(hub);
   }
+}
+
+async function areUnderWay({ host, interfaceName }: TunnelEnd): Promise<boolean> {
+  const transfers = await host.run(['wg', 'show', interfaceName, 'transfer']);
+  return transfers.trim().split('\n').every((line) => Number(line.split('\t')[1]) > UNDER_WAY_BYTES); // prettier-ignore
 }
 
 /**
