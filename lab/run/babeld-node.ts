@@ -98,9 +98,10 @@ export function nodeScript(node: ScenarioNode, tunnels: readonly Tunnel[], direc
     'set -e',
     'mkdir -p /var/run/wireguard',
     'mount -t tmpfs tmpfs /var/run/wireguard',
-    ...tunnels.map((tunnel) => `wireguard-go -f ${tunnel.interface} &`),
-    ...tunnels.flatMap(({ interface: name, mtu }) => [
-      `until grep -q '${LISTENING} .*/wireguard/${name}[.]sock$' /proc/net/unix; do sleep 0.02; done`,
+    ...tunnels.map(({ interface: name }, i) => `wireguard-go -f ${name} & pid${i}=$!`),
+    ...tunnels.flatMap(({ interface: name, mtu }, i) => [
+      // One that has ended will never listen; why is in the log.
+      `until grep -q '${LISTENING} .*/wireguard/${name}[.]sock$' /proc/net/unix; do kill -0 $pid${i}; sleep 0.02; done`,
       `wg setconf ${name} ${directory}/${name}.conf`,
       `ip link set dev ${name} addrgenmode none mtu ${mtu}`,
       `ip link set dev ${name} up`,
