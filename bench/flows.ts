@@ -2,6 +2,7 @@
 import type { ChildProcess } from 'node:child_process';
 import { end, type Host } from '../test/interop/hosts.ts';
 
+const PORT = 5201;
 /** What iperf3 may take besides the time it measures. */
 const GRACE_MS = 30_000;
 
@@ -10,9 +11,6 @@ export interface FlowOptions {
   /** How many at once, in each direction. */
   readonly parallel?: number;
   readonly bothWays?: boolean;
-  readonly port?: number;
-  /** The address that the client speaks from. */
-  readonly from?: string;
   /** Seconds at the start that are not counted: slow start, compilation. */
   readonly warmUp?: number;
 }
@@ -24,13 +22,12 @@ export interface FlowResult {
 
 /** @returns what was received, all flows and directions together */
 export async function runFlows(client: Host, server: Host, address: string, options: FlowOptions): Promise<FlowResult> {
-  const { seconds, parallel = 1, bothWays = false, port = 5201, from, warmUp = 1 } = options;
-  const listener = await startServer(server, port);
+  const { seconds, parallel = 1, bothWays = false, warmUp = 1 } = options;
+  const listener = await startServer(server, PORT);
   try {
-    const argv = ['iperf3', '-J', '-c', address, '-p', port, '-t', seconds, '-O', warmUp, '-P', parallel];
+    const argv = ['iperf3', '-J', '-c', address, '-p', PORT, '-t', seconds, '-O', warmUp, '-P', parallel];
     const timeout = (seconds + warmUp) * 1000 + GRACE_MS;
     if (bothWays) argv.push('--bidir');
-    if (from !== undefined) argv.push('-B', from);
     const { end: sums } = JSON.parse(await client.run(argv.map(String), { timeout })) as Iperf3Report;
     const directions = [sums.sum_received, ...(bothWays ? [sums.sum_received_bidir_reverse] : [])];
     return {

@@ -1,9 +1,8 @@
 import type { ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { end, until, withFile, type Host } from '../../test/interop/hosts.ts';
-import { closeEnd, nextInterfaceName, startEnd, type TunnelEnd } from '../../test/interop/tunnel.ts';
+import { closeEnd, nextInterfaceName, shown, startEnd, type TunnelEnd } from '../../test/interop/tunnel.ts';
 import { startServer } from '../flows.ts';
 import { ratioAtLeast, type BenchOptions, type Figure, type Measure } from '../measure.ts';
 import { withHosts, type Hosts } from '../tunnels.ts';
@@ -70,19 +69,16 @@ async function measure([hubHost, farmHost]: Hosts, count: number, { seconds }: B
     }
     // On crowded cores the last connection is made long after the first.
     await until(`${count} flows are under way`, () => areUnderWay(hub), START_TIMEOUT_MS);
-    const bitsPerSecond = await received(hub, seconds);
-    return bitsPerSecond;
+    return await received(hub, seconds);
   } finally {
-    await Promise.all(flows.map((flow) => end(flow)));
-    const exited = once(farm, 'exit');
-    if (farm.exitCode === null && farm.kill()) await exited;
+    await Promise.all([...flows, farm].map((child) => end(child)));
     await closeEnd(hub);
   }
 }
 
-async function areUnderWay({ host, interfaceName }: TunnelEnd): Promise<boolean> {
-  const transfers = await host.run(['wg', 'show', interfaceName, 'transfer']);
-  return transfers.trim().split('\n').every((line) => Number(line.split('\t')[1]) > UNDER_WAY_BYTES); // prettier-ignore
+async function areUnderWay(hub: TunnelEnd): Promise<boolean> {
+  const transfers = [...(await shown(hub, 'transfer')).values()];
+  return transfers.every((transfer) => Number(transfer.split('\t')[0]) > UNDER_WAY_BYTES);
 }
 
 /**

@@ -4,7 +4,7 @@
  * as text; runs nothing.
  */
 import { randomBytes } from 'node:crypto';
-import { nodeAead, nodePrimitives } from '../../src/crypto/index.ts';
+import { nodeX25519 } from '../../src/crypto/x25519.ts';
 import type { Scenario, ScenarioNode } from '../scenario/scenario.ts';
 import { linkLocalAddress, overlayAddresses } from './wiring.ts';
 
@@ -13,8 +13,6 @@ const TUNNEL_OVERHEAD = 80;
 const FIRST_PORT = 51820;
 /** The flag in /proc/net/unix (proc(5)); wg(8) takes a socket away that is there and does not listen yet. */
 const LISTENING = '00010000';
-
-const { publicKey: publicKeyOf } = nodePrimitives(nodeAead);
 
 export interface TunnelKeys {
   /** Base64, as wg(8) has them. */
@@ -26,7 +24,7 @@ export interface TunnelKeys {
 export function newTunnelKeys(): TunnelKeys {
   const privateKey = randomBytes(32);
   const base64 = (bytes: Uint8Array) => Buffer.from(bytes).toString('base64');
-  return { privateKey: base64(privateKey), publicKey: base64(publicKeyOf(privateKey)) };
+  return { privateKey: base64(privateKey), publicKey: base64(nodeX25519.publicKey(privateKey)) };
 }
 
 /** One end of a tunnel along a link. */

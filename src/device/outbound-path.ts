@@ -72,7 +72,7 @@ export class OutboundPath {
     this.#train = new DatagramTrain(memory.allocate(TRAIN_CAPACITY), parts, parts.relay);
   }
 
-  /** Forwards what the device holds, until `TURN_BUDGET` is spent. @returns how many bytes that were */
+  /** Forwards what the device holds, until `TURN_BUDGET` is spent. */
   drain(now: Millis): void {
     for (let spent = 0; spent < TURN_BUDGET; spent += READ_COST) {
       const length = this.#tun.read(this.#packet);

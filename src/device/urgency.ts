@@ -4,7 +4,7 @@ import type { Work } from './work.ts';
 /** Shorter waits are none: something was there, and the rest is the system call. */
 const SHORTEST_SLEEP = 0.02;
 const PERIOD = 20;
-/** Woken more often than this in a period, and for less: packets are taken one by one that could come in batches. */
+/** Woken, or read, more often than this in a period, and for less: packets come one by one that could come in batches. */
 const MANY = 80;
 const FEW_BYTES = 8 << 10;
 /** Datagrams refused in a period without sleep: 20,000 a second. */

@@ -88,7 +88,8 @@ export class Probing {
   /** The other side probes with this nonce, and was answered the last time: ours may wait. */
   handleConfirmed(nonce: bigint, now: Millis): void {
     if (this.#unansweredSince !== undefined) {
-      for (const ours of this.#sentAtByNonce.keys()) this.#isNextOfBoth = ours < nonce;
+      const newest = [...this.#sentAtByNonce.keys()].at(-1);
+      if (newest !== undefined) this.#isNextOfBoth = newest < nonce;
       return;
     }
     this.#heardAt = now;

@@ -1,9 +1,10 @@
 /** A lab per suite, under a name of its own, and what tests ask of it. Needs root and /dev/net/tun. */
+import { spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { startDaemon, runningDaemons } from '../../lab/daemons.ts';
+import { startDaemon, runningDaemons, WIREMESH } from '../../lab/daemons.ts';
 import { pingAllPairs, type Ping } from '../../lab/echo.ts';
 import { createUnderlay, inspectLab, removeLab, startDaemons, waitForTunnels, type LabPlan } from '../../lab/lab.ts';
 import type { ProcessReference } from '../../lab/processes.ts';
@@ -12,10 +13,23 @@ import { linksOf, nodeNumbers, type Topology } from '../../lab/topology.ts';
 
 const TUNNEL_TIMEOUT_MS = 60_000;
 const PING_TIMEOUT_MS = 15_000;
+const COMMAND_TIMEOUT_MS = 120_000;
 
 /** A name for a lab that no other run of the tests uses. */
 export function uniqueLabName(label: string): string {
   return `${label}${process.pid}`;
+}
+
+/** Runs `wiremesh lab` to its end. One that hangs is killed, since a lab that hangs does not heed SIGTERM either. */
+export function wiremeshLab(
+  lab: string,
+  command: string,
+  ...args: readonly string[]
+): { code: number | null; stdout: string; stderr: string } {
+  const argv = [WIREMESH, 'lab', command, '--lab', lab, ...args];
+  const options = { encoding: 'utf8', timeout: COMMAND_TIMEOUT_MS, killSignal: 'SIGKILL' } as const;
+  const { status, stdout, stderr } = spawnSync(process.execPath, argv, options);
+  return { code: status, stdout, stderr };
 }
 
 export class TestLab {

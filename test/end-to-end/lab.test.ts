@@ -1,20 +1,15 @@
 import assert from 'node:assert/strict';
-import { execFileSync, spawn, spawnSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { afterEach, describe, it } from 'node:test';
 import { runningDaemons, WIREMESH } from '../../lab/daemons.ts';
 import { isRunning, processReference } from '../../lab/processes.ts';
 import { labDirectory, nodePaths } from '../../lab/state.ts';
-import { namespacesOf, uniqueLabName, until } from './lab-for-testing.ts';
+import { namespacesOf, uniqueLabName, until, wiremeshLab } from './lab-for-testing.ts';
 
 const LAB = uniqueLabName('lab');
 
-/** Runs `wiremesh lab` to its end. */
-function wiremeshLab(command: string, ...args: string[]): { code: number | null; stdout: string; stderr: string } {
-  const argv = [WIREMESH, 'lab', command, '--lab', LAB, ...args];
-  const { status, stdout, stderr } = spawnSync(process.execPath, argv, { encoding: 'utf8', timeout: 120_000 });
-  return { code: status, stdout, stderr };
-}
+const lab = wiremeshLab.bind(undefined, LAB);
 
 function assertNothingLeft(): void {
   assert.deepEqual(namespacesOf(LAB), []);
@@ -23,36 +18,36 @@ function assertNothingLeft(): void {
 }
 
 describe('wiremesh lab', () => {
-  afterEach(() => wiremeshLab('down'));
+  afterEach(() => lab('down'));
 
   it('comes up, shows its nodes, runs commands in them, and goes without a trace', () => {
-    const up = wiremeshLab('up', '--nodes', '2');
+    const up = lab('up', '--nodes', '2');
     assert.deepEqual([up.code, up.stderr], [0, '']);
     assert.match(up.stdout, /^2 nodes, line; /);
 
-    const second = wiremeshLab('up', '--nodes', '2');
+    const second = lab('up', '--nodes', '2');
     assert.equal(second.code, 1);
     assert.match(second.stderr, /is up already: see "wiremesh lab status", or end it with "wiremesh lab down"\n$/);
 
-    assert.match(wiremeshLab('status').stdout, /^n1 +fd77:.* up .*\nn2 +fd77:.* up /);
-    const { nodes } = JSON.parse(wiremeshLab('status', '--json').stdout) as { nodes: { namespace: string }[] };
+    assert.match(lab('status').stdout, /^n1 +fd77:.* up .*\nn2 +fd77:.* up /);
+    const { nodes } = JSON.parse(lab('status', '--json').stdout) as { nodes: { namespace: string }[] };
     assert.deepEqual(
       nodes.map(({ namespace }) => namespace),
       namespacesOf(LAB).sort(),
     );
 
-    const exec = wiremeshLab('exec', 'n2', '--', 'sh', '-c', 'ip -brief link; exit 7');
+    const exec = lab('exec', 'n2', '--', 'sh', '-c', 'ip -brief link; exit 7');
     assert.equal(exec.code, 7);
     assert.match(exec.stdout, /^to-n1@/m);
-    assert.match(wiremeshLab('exec', 'n3', '--', 'true').stderr, /no node "n3" in the lab: there are n1, n2\n$/);
+    assert.match(lab('exec', 'n3', '--', 'true').stderr, /no node "n3" in the lab: there are n1, n2\n$/);
 
-    assert.deepEqual(wiremeshLab('down'), { code: 0, stdout: 'the lab is down\n', stderr: '' });
+    assert.deepEqual(lab('down'), { code: 0, stdout: 'the lab is down\n', stderr: '' });
     assertNothingLeft();
   });
 
   it('says so when there is nothing to take down or to look at', () => {
-    assert.deepEqual(wiremeshLab('down'), { code: 0, stdout: 'no lab is up: nothing to do\n', stderr: '' });
-    assert.equal(wiremeshLab('status').code, 3);
+    assert.deepEqual(lab('down'), { code: 0, stdout: 'no lab is up: nothing to do\n', stderr: '' });
+    assert.equal(lab('status').code, 3);
   });
 
   const moments: [when: string, reached: () => boolean][] = [
@@ -64,14 +59,14 @@ describe('wiremesh lab', () => {
   for (const [when, reached] of moments) {
     it(`leaves nothing behind when "up" was killed after ${when}, once it is taken down`, async () => {
       await killUpWhen(reached);
-      assert.equal(wiremeshLab('down').code, 0);
+      assert.equal(lab('down').code, 0);
       assertNothingLeft();
     });
   }
 
   it('comes up over what a killed "up" left behind', async () => {
     await killUpWhen(() => runningDaemons(LAB).size > 0);
-    const up = wiremeshLab('up', '--nodes', '2');
+    const up = lab('up', '--nodes', '2');
     assert.deepEqual([up.code, up.stderr], [0, '']);
     assert.equal(namespacesOf(LAB).length, 2);
     assert.equal(runningDaemons(LAB).size, 2);
@@ -90,10 +85,10 @@ describe('wiremesh lab', () => {
     const foreign = `wmlab-${LAB}-n2`;
     execFileSync('ip', ['netns', 'add', foreign]);
     try {
-      const up = wiremeshLab('up', '--nodes', '2');
+      const up = lab('up', '--nodes', '2');
       assert.equal(up.code, 1);
       assert.match(up.stderr, /remove it with "ip netns delete/);
-      assert.equal(wiremeshLab('down').code, 0);
+      assert.equal(lab('down').code, 0);
       assert.deepEqual(namespacesOf(LAB), [foreign]);
     } finally {
       execFileSync('ip', ['netns', 'delete', foreign]);

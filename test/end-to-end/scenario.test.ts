@@ -1,6 +1,6 @@
 /** The lab's scenarios, run as users run them. Needs root, /dev/net/tun, nft, wireguard-go, wg and babeld. */
 import assert from 'node:assert/strict';
-import { spawn, spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -10,19 +10,12 @@ import { runningDaemons, WIREMESH } from '../../lab/daemons.ts';
 import { isRunning, processReference } from '../../lab/processes.ts';
 import { readCapture } from '../../lab/recording/pcapng.ts';
 import { labDirectory } from '../../lab/state.ts';
-import { namespacesOf, uniqueLabName, until } from './lab-for-testing.ts';
+import { namespacesOf, uniqueLabName, until, wiremeshLab } from './lab-for-testing.ts';
 
 const LAB = uniqueLabName('scn');
 const DIRECTORY = mkdtempSync(join(tmpdir(), 'wiremesh-scenario-'));
 
-/** Runs `wiremesh lab` to its end. */
-function wiremeshLab(command: string, ...args: string[]): { code: number | null; stdout: string; stderr: string } {
-  const argv = [WIREMESH, 'lab', command, '--lab', LAB, ...args];
-  // A lab that hangs does not come to an end by SIGTERM either; `lab down` takes away what it leaves.
-  const options = { encoding: 'utf8', timeout: 180_000, killSignal: 'SIGKILL' } as const;
-  const { status, stdout, stderr } = spawnSync(process.execPath, argv, options);
-  return { code: status, stdout, stderr };
-}
+const lab = wiremeshLab.bind(undefined, LAB);
 
 function scenario(text: string): string {
   const file = join(DIRECTORY, 'test.toml');
@@ -34,7 +27,7 @@ function scenario(text: string): string {
 function reportOf(named: string, ...args: string[]): { report: Report; output: string; code: number | null } {
   const output = join(DIRECTORY, 'kept');
   rmSync(output, { recursive: true, force: true });
-  const { code, stdout, stderr } = wiremeshLab('run', named, '--json', '--output', output, ...args);
+  const { code, stdout, stderr } = lab('run', named, '--json', '--output', output, ...args);
   assert.equal(stderr, '');
   return { report: JSON.parse(stdout) as Report, output, code };
 }
@@ -61,13 +54,13 @@ kind = "none"
 
 describe('wiremesh lab run', () => {
   afterEach(() => {
-    wiremeshLab('down');
+    lab('down');
     assertNothingLeft();
   });
   after(() => rmSync(DIRECTORY, { recursive: true, force: true }));
 
   it('says that all came true of neighbours on a slow link, which pass all the lab can ask today', () => {
-    const { code, stdout, stderr } = wiremeshLab('run', 'neighbours');
+    const { code, stdout, stderr } = lab('run', 'neighbours');
     assert.deepEqual([code, stderr], [0, ''], `${stdout}${stderr}`);
     assert.match(stdout, /^Two neighbours on a slow link\nnodes: 2 wiremesh; links: 1; seed 1\n/);
     assert.match(stdout, /\n5 passed, 0 failed\n\n$/);
@@ -242,7 +235,7 @@ within = "0.3 s"
   });
 
   it('ends with 2 and one line for a file that is wrong, before anything is made', () => {
-    const { code, stdout, stderr } = wiremeshLab('run', scenario('title = "x"\nnods = 3\n'));
+    const { code, stdout, stderr } = lab('run', scenario('title = "x"\nnods = 3\n'));
     assert.deepEqual([code, stdout], [2, '']);
     assert.match(stderr, /^wiremesh: .*test\.toml line 2: unknown key "nods": did you mean "node"\?\n$/);
   });
@@ -309,12 +302,12 @@ socket.bind(40000, () => socket.send('x', 9, '10.0.1.2', () => socket.send('x', 
     run.kill('SIGKILL');
     await until('lab run is gone', () => reference === undefined || !isRunning(reference));
     assert.ok(namespacesOf(LAB).length > 0);
-    assert.equal(wiremeshLab('down').stdout, 'the lab is down\n');
+    assert.equal(lab('down').stdout, 'the lab is down\n');
     assertNothingLeft();
   });
 
   it('draws a scenario', () => {
-    const { code, stdout } = wiremeshLab('graph', 'grid-4x4');
+    const { code, stdout } = lab('graph', 'grid-4x4');
     assert.equal(code, 0);
     assert.match(stdout, /^<svg [^]*>n16<[^]*<\/svg>\n$/);
   });

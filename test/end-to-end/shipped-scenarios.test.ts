@@ -3,33 +3,23 @@
  * direct path answer each other, what is lost when a link or a gateway dies. Needs root, /dev/net/tun, nft and iperf3.
  */
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, afterEach, describe, it } from 'node:test';
-import { WIREMESH } from '../../lab/daemons.ts';
-import { namespacesOf, uniqueLabName } from './lab-for-testing.ts';
+import { namespacesOf, uniqueLabName, wiremeshLab } from './lab-for-testing.ts';
 
 const LAB = uniqueLabName('shp');
 const DIRECTORY = mkdtempSync(join(tmpdir(), 'wiremesh-shipped-'));
 
-function wiremeshLab(command: string, ...args: string[]): { status: number | null; report: string } {
-  const argv = [WIREMESH, 'lab', command, '--lab', LAB, ...args];
-  // A lab that hangs does not come to an end by SIGTERM either; `lab down` takes away what it leaves.
-  const options = { encoding: 'utf8', timeout: 180_000, killSignal: 'SIGKILL' } as const;
-  const { status, stdout, stderr } = spawnSync(process.execPath, argv, options);
-  return { status, report: stdout + stderr };
-}
-
 function assertPasses(scenario: string): void {
-  const { status, report } = wiremeshLab('run', scenario, '--output', DIRECTORY);
-  assert.equal(status, 0, report);
+  const { code, stdout, stderr } = wiremeshLab(LAB, 'run', scenario, '--output', DIRECTORY);
+  assert.equal(code, 0, stdout + stderr);
 }
 
 describe('a scenario that ships', () => {
   afterEach(() => {
-    wiremeshLab('down');
+    wiremeshLab(LAB, 'down');
     assert.deepEqual(namespacesOf(LAB), []);
   });
   after(() => rmSync(DIRECTORY, { recursive: true, force: true }));
