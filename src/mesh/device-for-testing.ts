@@ -93,6 +93,8 @@ export class DeviceForTesting {
   readonly #address: IpAddress;
   readonly #world: DeviceWorldForTesting;
   readonly #peers = new Map<string, Peer>();
+  /** Stands for the counters of transport messages and the timestamps of initiations: nothing is taken twice. */
+  readonly #received = new WeakSet<WireGuardMessage>();
   /** Next hop, by destination. */
   readonly relayRoutes = new Map<string, string>();
   isOff = false;
@@ -140,7 +142,8 @@ export class DeviceForTesting {
   }
 
   receive(message: WireGuardMessage, source: Endpoint): void {
-    if (this.isOff) return;
+    if (this.isOff || this.#received.has(message)) return;
+    this.#received.add(message);
     if (message.kind === 'transport') return this.#receiveTransport(message, source);
     const peer = this.#peers.get(message.key);
     if (peer === undefined || message.to !== this.key) return;

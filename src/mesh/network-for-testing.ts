@@ -28,7 +28,19 @@ const POLL_INTERVAL = seconds(15);
 const IP_UDP_HEADERS = 48;
 
 /** What one datagram on the wire is. */
-type Wire = { readonly kind: 'mesh'; readonly datagram: Uint8Array } | WireGuardMessage;
+export type Wire = { readonly kind: 'mesh'; readonly datagram: Uint8Array } | WireGuardMessage;
+
+/** A datagram as somebody on its way sees it. */
+export interface Sighting {
+  /** The host that sent it, whatever its source says. */
+  readonly host: string;
+  readonly wire: Wire;
+  readonly from: Endpoint;
+  /** `undefined`: to the beacon group. */
+  readonly to: Endpoint | undefined;
+  /** 0: the routed network. */
+  readonly link: number;
+}
 
 interface Host {
   readonly name: string;
@@ -36,6 +48,8 @@ interface Host {
   readonly addresses: readonly IpAddress[];
   readonly linkLocal: IpAddress;
   readonly nat: NatForTesting | undefined;
+  /** What a machine that runs nothing of ours does with what it gets. */
+  readonly receive?: (wire: Wire, from: Endpoint) => void;
   running: Running | undefined;
 }
 
@@ -75,7 +89,11 @@ export class NetworkForTesting {
   /** Called after each change of a relay table. */
   onRelayRoutes: () => void = () => {};
   /** Return true to lose what would go from host to host. */
-  isLost: (from: string, to: string) => boolean = () => false;
+  isLost: (from: string, to: string, link: number) => boolean = () => false;
+  /** Called for whatever is sent, before it may be lost. */
+  onSent: (sighting: Sighting) => void = () => {};
+  /** Return true to keep from the node what came to its host inside a tunnel. */
+  onTunnelDatagram: (host: string, datagram: Uint8Array, from: IpAddress) => boolean = () => false;
   now = millis(0);
   readonly #primitives: IdentityPrimitives;
   readonly #hosts = new Map<string, Host>();
@@ -97,7 +115,6 @@ export class NetworkForTesting {
   start(name: string, options: HostOptions = {}): MeshNode {
     const { links = [1], addresses = [], nat, ...nodeOptions } = options;
     const seed = this.#primitives.sha224(Uint8Array.from(name, (letter) => letter.charCodeAt(0)));
-    const linkLocal = addressFromBytes(Uint8Array.of(0xfe, 0x80, 0, 0, 0, 0, 0, 0, ...seed.subarray(0, 8)));
     const wireGuardPublicKey = options.wireGuardPublicKey ?? Uint8Array.of(...seed, 1, 2, 3, 4);
     const node = new MeshNode({
       meshName: 'test',
@@ -114,17 +131,22 @@ export class NetworkForTesting {
       ...nodeOptions,
       wireGuardPublicKey,
     });
-    const host: Host = { name, links, addresses, linkLocal, nat, running: undefined };
+    const host: Host = { name, links, addresses, linkLocal: linkLocalFrom(seed), nat, running: undefined };
     const running = { node, device: this.#newDevice(host, node, wireGuardPublicKey), dueAt: millis(Infinity) };
     host.running = running;
-    this.#hosts.set(name, host);
-    const outside = nat === undefined ? addresses : [];
-    for (const address of [linkLocal, ...outside]) this.#hostsByAddress.set(formatAddress(address), host);
-    if (nat !== undefined) this.#natsByAddress.set(formatAddress(nat.address), nat);
+    this.#add(host);
     this.handle(name, { kind: 'own-endpoints', endpoints: addresses.map((address) => endpointOf(address, PORT)) });
     this.handle(name, { kind: 'links', links: links.map((index) => ({ index, name: `eth${index}` })) });
     this.#pollDevice(host, running);
     return node;
+  }
+
+  /** Puts a machine there that runs nothing of ours. */
+  attach(name: string, options: Pick<HostOptions, 'links' | 'addresses'>, receive: NonNullable<Host['receive']>): void {
+    const { links = [1], addresses = [] } = options;
+    const seed = this.#primitives.sha224(Uint8Array.from(name, (letter) => letter.charCodeAt(0)));
+    const linkLocal = linkLocalFrom(seed);
+    this.#add({ name, links, addresses, linkLocal, nat: undefined, receive, running: undefined });
   }
 
   /** As SIGKILL: nobody is told, nothing is kept but what was stored. */
@@ -162,9 +184,21 @@ export class NetworkForTesting {
     this.#drain(host);
   }
 
-  /** Sends what a test made up, as if `host` had sent it. */
-  inject(host: string, datagram: Uint8Array, to: Endpoint): void {
-    this.#transmit(this.#host(host), { kind: 'mesh', datagram }, to);
+  /** Sends what a test made up, as if `host` had sent it; `as`: with a source that need not be its own. */
+  inject(host: string, what: Uint8Array | WireGuardMessage, to: Endpoint, as?: Endpoint): void {
+    const wire: Wire = what instanceof Uint8Array ? { kind: 'mesh', datagram: what } : what;
+    this.#transmit(this.#host(host), wire, to, as);
+  }
+
+  schedule(delay: Millis, run: () => void): void {
+    const at = after(this.now, delay);
+    let [low, high] = [0, this.#calendar.length];
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (this.#calendar[middle].at <= at) low = middle + 1;
+      else high = middle;
+    }
+    this.#calendar.splice(low, 0, { at, run });
   }
 
   linkLocalEndpoint(name: string, link = 1): Endpoint {
@@ -211,15 +245,12 @@ export class NetworkForTesting {
     }
   }
 
-  #schedule(delay: Millis, run: () => void): void {
-    const at = after(this.now, delay);
-    let [low, high] = [0, this.#calendar.length];
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if (this.#calendar[middle].at <= at) low = middle + 1;
-      else high = middle;
-    }
-    this.#calendar.splice(low, 0, { at, run });
+  #add(host: Host): void {
+    const { name, addresses, linkLocal, nat } = host;
+    this.#hosts.set(name, host);
+    const outside = nat === undefined ? addresses : [];
+    for (const address of [linkLocal, ...outside]) this.#hostsByAddress.set(formatAddress(address), host);
+    if (nat !== undefined) this.#natsByAddress.set(formatAddress(nat.address), nat);
   }
 
   #drain(host: Host): void {
@@ -239,11 +270,7 @@ export class NetworkForTesting {
       case 'beacon':
         this.sent.push({ host: host.name, to: undefined, datagram: output.datagram });
         this.#count(host, output.datagram.length);
-        for (const other of this.#hosts.values()) {
-          if (other === host || !other.links.includes(output.link)) continue;
-          this.#deliver(host, other, { kind: 'mesh', datagram: output.datagram }, output.link);
-        }
-        return;
+        return this.#multicast(host, { kind: 'mesh', datagram: output.datagram }, output.link);
       case 'tunnel-send':
         return device.send({ kind: 'mesh', datagram: output.datagram }, output.to);
       case 'configure':
@@ -271,22 +298,34 @@ export class NetworkForTesting {
     this.sentBytes.set(host.name, (this.sentBytes.get(host.name) ?? 0) + payloadBytes + IP_UDP_HEADERS);
   }
 
-  #transmit(from: Host, wire: Wire, to: Endpoint): void {
+  #transmit(from: Host, wire: Wire, to: Endpoint, as?: Endpoint): void {
     this.#count(from, wire.kind === 'mesh' ? wire.datagram.length : lengthOfMessage(wire));
-    if (!isLinkLocal(to.address)) return this.#transmitRouted(from, wire, to);
+    if (!isLinkLocal(to.address)) return this.#transmitRouted(from, wire, to, as);
+    if (!from.links.includes(to.scopeId)) return;
+    const source = as ?? endpointOf(from.linkLocal, PORT, to.scopeId);
+    this.onSent({ host: from.name, wire, from: source, to, link: to.scopeId });
     const host = this.#hostsByAddress.get(formatAddress(to.address));
     if (to.port !== PORT || host === undefined) return;
-    if (host.links.includes(to.scopeId) && from.links.includes(to.scopeId)) this.#deliver(from, host, wire, to.scopeId);
+    if (host.links.includes(to.scopeId)) this.#deliver(from, host, wire, source);
   }
 
-  #transmitRouted(from: Host, wire: Wire, to: Endpoint): void {
+  #multicast(from: Host, wire: Wire, link: number): void {
+    const source = endpointOf(from.linkLocal, PORT, link);
+    this.onSent({ host: from.name, wire, from: source, to: undefined, link });
+    for (const other of this.#hosts.values()) {
+      if (other !== from && other.links.includes(link)) this.#deliver(from, other, wire, source);
+    }
+  }
+
+  #transmitRouted(from: Host, wire: Wire, to: Endpoint, as?: Endpoint): void {
     if (from.addresses.length === 0) return;
     const inside = endpointOf(from.addresses[0], PORT);
-    const source = from.nat?.translateOut(inside, to, this.now) ?? inside;
+    const source = as ?? from.nat?.translateOut(inside, to, this.now) ?? inside;
+    this.onSent({ host: from.name, wire, from: source, to, link: 0 });
     // For whom it is, the NAT there says when it arrives.
-    this.#schedule(this.latency, () => {
+    this.schedule(this.latency, () => {
       const host = this.#hostAt(to, source);
-      if (host !== undefined && !this.isLost(from.name, host.name)) this.#receive(host, wire, source);
+      if (host !== undefined && !this.isLost(from.name, host.name, 0)) this.#receive(host, wire, source);
     });
   }
 
@@ -300,13 +339,13 @@ export class NetworkForTesting {
     return behind.find(({ addresses }) => addresses.some((address) => addressesEqual(address, inside)));
   }
 
-  #deliver(from: Host, to: Host, wire: Wire, link: number): void {
-    if (this.isLost(from.name, to.name)) return;
-    const source = endpointOf(from.linkLocal, PORT, link);
-    this.#schedule(this.latency, () => this.#receive(this.#host(to.name), wire, source));
+  #deliver(from: Host, to: Host, wire: Wire, source: Endpoint): void {
+    if (this.isLost(from.name, to.name, source.scopeId)) return;
+    this.schedule(this.latency, () => this.#receive(this.#host(to.name), wire, source));
   }
 
   #receive(host: Host, wire: Wire, source: Endpoint): void {
+    host.receive?.(wire, source);
     if (host.running === undefined) return;
     if (wire.kind === 'mesh') this.handle(host.name, { kind: 'datagram', datagram: wire.datagram, from: source });
     else host.running.device.receive(wire, source);
@@ -316,7 +355,7 @@ export class NetworkForTesting {
   #pollDevice(host: Host, running: Running): void {
     if (this.#hosts.get(host.name)?.running !== running) return;
     this.#reportPeers(host);
-    this.#schedule(POLL_INTERVAL, () => this.#pollDevice(host, running));
+    this.schedule(POLL_INTERVAL, () => this.#pollDevice(host, running));
   }
 
   #reportPeers({ name }: Host): void {
@@ -326,18 +365,20 @@ export class NetworkForTesting {
   #newDevice(host: Host, node: MeshNode, publicKey: Uint8Array): DeviceForTesting {
     const { name } = host;
     const soon = (run: () => void) =>
-      this.#schedule(millis(0), () => {
+      this.schedule(millis(0), () => {
         if (this.#hosts.get(name)?.running?.node === node) run();
       });
     return new DeviceForTesting(publicKey, node.address, {
       now: () => this.now,
       unixTime: this.unixTime,
-      schedule: (delay, run) => this.#schedule(delay, run),
+      schedule: (delay, run) => this.schedule(delay, run),
       newSession: () => ++this.#sessionCount,
       send: (message, to) => this.#transmit(host, message, to),
       deliver: ({ kind, datagram }, from) => {
         if (kind === 'host') this.delivered.push({ host: name, at: this.now, datagram });
-        else this.handle(name, { kind: 'tunnel-datagram', datagram, from });
+        else if (!this.onTunnelDatagram(name, datagram, from)) {
+          this.handle(name, { kind: 'tunnel-datagram', datagram, from });
+        }
       },
       onHandshake: () => soon(() => this.#reportPeers(host)),
       onActive: (key) =>
@@ -359,4 +400,8 @@ export class NetworkForTesting {
     if (host.running === undefined) throw new RangeError(`${host.name} is not running`);
     return host.running;
   }
+}
+
+function linkLocalFrom(seed: Uint8Array): IpAddress {
+  return addressFromBytes(Uint8Array.of(0xfe, 0x80, 0, 0, 0, 0, 0, 0, ...seed.subarray(0, 8)));
 }
