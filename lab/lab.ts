@@ -16,6 +16,7 @@ import {
   namespacesOf,
   pathsOf,
   readState,
+  removeDrafts,
   removeState,
   writeState,
   type LabState,
@@ -111,7 +112,10 @@ export function finishLab({ lab, nodes, topology }: LabPlan): void {
 /** Removes the lab and all that belongs to it, however far it got. @returns whether there was one */
 export async function removeLab(lab: string): Promise<boolean> {
   const state = readState(lab);
-  if (state === undefined) return false;
+  if (state === undefined) {
+    removeDrafts(lab);
+    return false;
+  }
   if (state.keeper !== undefined && state.keeper.pid !== process.pid && !isAbandoned(state))
     throw isUpError(lab, state);
   await endDaemons(lab);

@@ -2,14 +2,26 @@
  * What a lab must know to be found again: written before anything is made, so that whatever a killed `lab up` left
  * can be removed. Names of namespaces follow from it, and daemons carry its directory as a mark (processes.ts).
  */
-import { linkSync, mkdirSync, readFileSync, renameSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
-import { dirname } from 'node:path';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmdirSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { basename, join } from 'node:path';
 import * as v from 'valibot';
 import { LabError } from './lab-error.ts';
-import { isRunning } from './processes.ts';
+import { isRunning, processReference } from './processes.ts';
 import { NODE_KINDS } from './scenario/schema.ts';
 import { TOPOLOGIES } from './topology.ts';
 import { cablesNamespace, namespaceOf, nodeName } from './underlay.ts';
+
+const LABS_DIRECTORY = '/run/wiremesh-lab';
+const STATE_FILE = 'lab.json';
 
 const stateSchema = v.object({
   /** Of a lab that was raised by `lab up`. */
@@ -31,7 +43,7 @@ export function namespacesOf(lab: string, { nodes }: LabState): string[] {
 }
 
 export function labDirectory(lab: string): string {
-  return `/run/wiremesh-lab/${lab}`;
+  return join(LABS_DIRECTORY, lab);
 }
 
 export function nodePaths(lab: string, node: number) {
@@ -45,7 +57,7 @@ export function pathsOf(lab: string, node: string) {
 }
 
 function stateFile(lab: string): string {
-  return `${labDirectory(lab)}/lab.json`;
+  return join(labDirectory(lab), STATE_FILE);
 }
 
 /** The lab's state, or `undefined` if no such lab is there. */
@@ -64,39 +76,58 @@ export function readState(lab: string): LabState | undefined {
   }
 }
 
-/** Writes the state of a new lab. @returns whether there was none; of two that try at once, one gets it */
+/**
+ * Makes the directory of a new lab with its state in it, in one step: whenever this process is killed, either the lab is
+ * there and can be taken down, or nothing bears its name.
+ * @returns whether there was none; of two that try at once, one gets it
+ */
 export function claimState(lab: string, state: LabState): boolean {
-  mkdirSync(labDirectory(lab), { recursive: true, mode: 0o700 });
-  const draft = writeDraft(lab, state);
+  const draft = `${draftPrefix(lab)}${process.pid}`;
+  mkdirSync(draft, { recursive: true, mode: 0o700 });
+  writeFileSync(join(draft, STATE_FILE), JSON.stringify(state), { mode: 0o600 });
   try {
-    linkSync(draft, stateFile(lab));
+    renameSync(draft, labDirectory(lab));
     return true;
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
+    rmSync(draft, { recursive: true });
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOTEMPTY' || code === 'EEXIST') return false;
     throw error;
-  } finally {
-    rmSync(draft);
   }
 }
 
 export function writeState(lab: string, state: LabState): void {
-  renameSync(writeDraft(lab, state), stateFile(lab));
-}
-
-function writeDraft(lab: string, state: LabState): string {
   const draft = `${stateFile(lab)}.${process.pid}`;
   writeFileSync(draft, JSON.stringify(state), { mode: 0o600 });
-  return draft;
+  renameSync(draft, stateFile(lab));
 }
 
 /** Forgets the lab with all its files, and the directory of all labs with the last one. */
 export function removeState(lab: string): void {
   rmSync(labDirectory(lab), { recursive: true, force: true });
+  removeDrafts(lab);
   try {
-    rmdirSync(dirname(labDirectory(lab)));
+    rmdirSync(LABS_DIRECTORY);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOTEMPTY') throw error;
   }
+}
+
+/** Removes what processes left that were killed before the lab bore its name. */
+export function removeDrafts(lab: string): void {
+  if (!existsSync(LABS_DIRECTORY)) return;
+  const prefix = basename(draftPrefix(lab));
+  for (const name of readdirSync(LABS_DIRECTORY)) {
+    const pid = name.startsWith(prefix) ? Number(name.slice(prefix.length)) : NaN;
+    if (Number.isInteger(pid) && processReference(pid) === undefined) {
+      rmSync(join(LABS_DIRECTORY, name), { recursive: true, force: true });
+    }
+  }
+}
+
+/** No lab's name begins with a dot. */
+function draftPrefix(lab: string): string {
+  return join(LABS_DIRECTORY, `.${lab}.`);
 }
 
 /** Whether the lab was left behind by a process that was to remove it, or to finish it, and died. */

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { once } from 'node:events';
+import { existsSync, mkdirSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { afterEach, describe, it } from 'node:test';
 import { runningDaemons, WIREMESH } from '../../lab/daemons.ts';
 import { isRunning, processReference } from '../../lab/processes.ts';
@@ -63,6 +65,15 @@ describe('wiremesh lab', () => {
       assertNothingLeft();
     });
   }
+
+  it('removes what an "up" left that was killed before the lab bore its name', async () => {
+    const killed = spawn('true');
+    await once(killed, 'exit');
+    const draft = join(dirname(labDirectory(LAB)), `.${LAB}.${killed.pid}`);
+    mkdirSync(draft, { recursive: true });
+    assert.equal(lab('down').code, 0);
+    assert.ok(!existsSync(draft));
+  });
 
   it('comes up over what a killed "up" left behind', async () => {
     await killUpWhen(() => runningDaemons(LAB).size > 0);
