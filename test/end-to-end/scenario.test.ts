@@ -110,10 +110,13 @@ load = "download"
       const repliedAt = replies.get(sequence);
       return repliedAt === undefined ? [] : Number(repliedAt - at) / 1e6;
     });
-    assert.ok(requests.length >= 990, `${requests.length} requests`);
+    // The link may lose the question for the neighbour's address as well, which the kernel repeats after a second.
+    const span = Number(requests[requests.length - 1].at - requests[0].at) / 1e6;
+    assert.ok(span > 1500, `requests for ${span} ms`);
+    assert.ok(requests.length >= (0.99 * span) / 4, `${requests.length} requests in ${span} ms`);
     const lost = 1 - delays.length / requests.length;
     // Five standard deviations to both sides.
-    assert.ok(lost > 0.05 && lost < 0.15, `${lost} lost`);
+    assert.ok(Math.abs(lost - 0.1) < 5 * Math.sqrt((0.1 * 0.9) / requests.length), `${lost} lost`);
     assert.ok(Math.min(...delays) > 19, `a packet came after ${Math.min(...delays)} ms`);
     const megabytes = Number(/^([\d.]+) MB/.exec(report.verdicts[0].seen)?.[1]);
     // 5 s of 8 Mbit/s; a machine under load may give it less time.
