@@ -3,19 +3,12 @@
  * @noble where both have none (XChaCha20-Poly1305).
  * Results are plain `Uint8Array`s: a `Buffer`'s `slice` shares memory where theirs copies.
  */
-import {
-  createHash,
-  getCiphers,
-  getHashes,
-  randomBytes as nodeRandomBytes,
-  sign as nodeSign,
-  timingSafeEqual,
-  verify as nodeVerify,
-} from 'node:crypto';
+import { createHash, getCiphers, getHashes, randomBytes as nodeRandomBytes, timingSafeEqual } from 'node:crypto';
 import { xchacha20poly1305 } from '@noble/ciphers/chacha.js';
 import { WiremeshError } from '../error.ts';
 import { chooseBlake2s, HASH } from './blake2s.ts';
-import { ed25519Private, ed25519Public, KEY_BYTES, rawPublicKey } from './key-objects.ts';
+import { ed25519 } from './ed25519.ts';
+import { KEY_BYTES } from './key-objects.ts';
 import { chooseMac } from './mac.ts';
 import type { AeadKey, Counter, IdentityPrimitives, Primitives } from './primitives.ts';
 import { chooseSealing, CIPHER, nodeSealing, NONCE_BYTES, TAG_BYTES } from './sealing.ts';
@@ -61,10 +54,7 @@ export const identityPrimitives: IdentityPrimitives = {
     for (const part of parts) hash.update(part);
     return plain(hash.digest());
   },
-  identityPublicKey: (seed) => rawPublicKey(ed25519Private(seed)),
-  sign: (seed, message) => plain(nodeSign(null, message, ed25519Private(seed))),
-  verify: (publicKey, message, signature) =>
-    publicKey.length === KEY_BYTES && nodeVerify(null, message, ed25519Public(publicKey), signature),
+  ...ed25519,
 };
 
 /** Writes WireGuard's nonce: 32 zero bits and the little-endian counter (whitepaper §5.4.6). */

@@ -89,5 +89,11 @@ export interface IdentityPrimitives {
   identityPublicKey(seed: Uint8Array): Uint8Array;
   /** @returns a 64-byte signature */
   sign(seed: Uint8Array, message: Uint8Array): Uint8Array;
+  /** Strict (docs/decisions/0029-strict-ed25519.md): false for a public key that `isStrictEd25519PublicKey` refuses. */
   verify(publicKey: Uint8Array, message: Uint8Array, signature: Uint8Array): boolean;
+  /**
+   * Whether these are 32 bytes that can be somebody's public key: of no small order, whose signatures anybody could make
+   * up, and in their only encoding. Costs no arithmetic; that the curve has such a point shows when a signature verifies.
+   */
+  isStrictEd25519PublicKey(publicKey: Uint8Array): boolean;
 }

@@ -3,6 +3,7 @@ import { describe, it } from 'node:test';
 import { decode, encode, rfc8949EncodeOptions } from 'cborg';
 import fc from 'fast-check';
 import { identityPrimitives } from '../crypto/node.ts';
+import { madeUpSignature, openSslVerifies, SMALL_ORDER_KEYS } from '../crypto/small-order-for-testing.ts';
 import { parseEndpoint, parsePrefix } from '../inet/index.ts';
 import { after, millis } from '../machine/index.ts';
 import {
@@ -47,8 +48,11 @@ const read = (bytes: Uint8Array, now = NOW) => readDescription(bytes, 'test', id
 
 /** Signs the CBOR of `payload`, whatever it is. */
 function signPayload(payload: Uint8Array): Uint8Array {
-  const message = Uint8Array.of(...domain('wiremesh description v1'), ...payload);
-  return Uint8Array.of(...identityPrimitives.sign(identity.seed, message), ...payload);
+  return Uint8Array.of(...identityPrimitives.sign(identity.seed, signedMessage(payload)), ...payload);
+}
+
+function signedMessage(payload: Uint8Array): Uint8Array {
+  return Uint8Array.of(...domain('wiremesh description v1'), ...payload);
 }
 
 function mapOf(bytes: Uint8Array): Map<number, unknown> {
@@ -108,6 +112,20 @@ describe('a description', () => {
     const map = mapOf(sign().bytes).set(8, 'a\u001b[2J\u202e b\n');
     const description = read(signPayload(encode(map, rfc8949EncodeOptions)));
     assert.equal(typeof description === 'string' ? description : description.hostName, 'a?[2J??b?');
+  });
+
+  it('of an identity for which anybody can make up signatures is dropped, though OpenSSL verifies it', () => {
+    const signature = madeUpSignature();
+    for (const key of SMALL_ORDER_KEYS) {
+      const payloads = Array.from({ length: 128 }, (_, i) =>
+        encode(mapOf(sign({ sequence: NOW + i }).bytes).set(3, key), rfc8949EncodeOptions),
+      );
+      const believed = payloads.filter((payload) => openSslVerifies(key, signedMessage(payload), signature));
+      assert.ok(believed.length > 0);
+      for (const payload of believed) {
+        assert.equal(read(Uint8Array.of(...signature, ...payload)), 'description-weak-identity');
+      }
+    }
   });
 
   it('never exceeds 4 KiB', () => {

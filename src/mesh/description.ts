@@ -92,6 +92,7 @@ export type DescriptionDrop =
   | 'description-unknown-version'
   | 'description-foreign-mesh'
   | 'description-contradicts-itself'
+  | 'description-weak-identity'
   | 'description-wrong-signature'
   | 'description-expired'
   | 'description-expires-too-late';
@@ -143,6 +144,7 @@ export function readDescription(
   const identityKey = map.get(KEY.identityKey);
   if (content === undefined || !isBytes(identityKey, IDENTITY_KEY_BYTES)) return 'description-malformed';
   if (contradictsItself(content)) return 'description-contradicts-itself';
+  if (!primitives.isStrictEd25519PublicKey(identityKey)) return 'description-weak-identity';
   const signature = bytes.subarray(0, SIGNATURE_BYTES);
   if (!primitives.verify(identityKey, signedMessage(payload), signature)) return 'description-wrong-signature';
   if (content.expiresAt <= unixNow) return 'description-expired';

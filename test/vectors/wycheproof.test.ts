@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { nodeAead, workingAeads } from '../../src/crypto/aead.ts';
-import { nodePrimitives } from '../../src/crypto/node.ts';
+import { identityPrimitives, nodePrimitives } from '../../src/crypto/node.ts';
 import type { Counter } from '../../src/crypto/primitives.ts';
 import { NONCE_BYTES, nodeSealing, openSslSealing } from '../../src/crypto/sealing.ts';
 import { nodeX25519, openSslX25519 } from '../../src/crypto/x25519.ts';
@@ -85,6 +85,26 @@ describe("Wycheproof's X25519", () => {
       assert.equal(lowOrder.length, 31);
     });
   }
+});
+
+describe("Wycheproof's Ed25519", () => {
+  const { testGroups, numberOfTests } = JSON.parse(readVectors('wycheproof-ed25519.json')) as {
+    numberOfTests: number;
+    testGroups: { key: { pk: string }; tests: (Case & { msg: string; sig: string })[] }[];
+  };
+
+  it('is verified as 145 cases say, of which 61 are invalid', () => {
+    const results = { valid: 0, acceptable: 0, invalid: 0 };
+    for (const { key, tests } of testGroups) {
+      for (const { msg, sig, ...vector } of tests) {
+        const isValid = identityPrimitives.verify(bytes(key.pk), bytes(msg), bytes(sig));
+        assert.equal(isValid, vector.result === 'valid', name(vector));
+        results[vector.result]++;
+      }
+    }
+    assert.deepEqual(results, { valid: 84, acceptable: 0, invalid: 61 });
+    assert.equal(numberOfTests, 145);
+  });
 });
 
 describe("Wycheproof's ChaCha20-Poly1305", () => {
