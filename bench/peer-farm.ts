@@ -79,6 +79,7 @@ class FarmDevice {
       counters,
       work,
       toControl: () => undefined,
+      onTunnelMessage: () => undefined,
       activity: nobody,
       pathErrors: nobody,
     });

@@ -3,7 +3,7 @@ import { nodeAead } from '../crypto/aead.ts';
 import { identityPrimitives, nodePrimitives } from '../crypto/node.ts';
 import { DeviceError, RunningDevice } from '../device/index.ts';
 import { formatAddress, type Endpoint } from '../inet/index.ts';
-import { addAddress, addRoute, listLinks, runIpBatch, setMtu, setUp, type Link } from '../linux/index.ts';
+import { addAddress, addRoute, runIpBatch, setMtu, setUp, type Link } from '../linux/index.ts';
 import { millis } from '../machine/index.ts';
 import { MESH_PREFIX, MeshNode, type NodeEvent, type TrustPolicy } from '../mesh/index.ts';
 import { BEACON_GROUP } from './beacon-group.ts';
@@ -20,7 +20,6 @@ import { readOrMakeKeys, storeKeys, type NodeKeys } from './node-keys.ts';
 import type { Releases } from './releases.ts';
 import { StateDirectory } from './state-directory.ts';
 import { statusDocument } from './status.ts';
-import { TunnelSocket } from './tunnel-socket.ts';
 import { Wiring } from './wiring.ts';
 
 const wireGuardPrimitives = nodePrimitives(nodeAead);
@@ -154,14 +153,8 @@ export class MeshDaemon {
     const { releases } = parts;
     this.#parts = parts;
     this.#opened = opened;
-    const { index } = listLinks().find(({ name }) => name === device.interfaceName) as Link;
-    const tunnel = new TunnelSocket(index, (datagram, from) =>
-      this.#wiring.handle({ kind: 'tunnel-datagram', datagram, from }),
-    );
-    releases.add(() => tunnel.close());
     this.#wiring = new Wiring(node, {
       device,
-      sendInTunnel: (datagram, to) => tunnel.send(datagram, to),
       routeImport: (prefix, isWanted) => (isWanted ? importRoutes?.add(prefix) : importRoutes?.remove(prefix)),
       storeSequence: (sequence) => state.storeSequence(sequence),
       onEvent: (event) => this.#logEvent(event),
@@ -179,6 +172,7 @@ export class MeshDaemon {
     if (port !== DISCOVERY_PORT) await this.#openBeaconSocket(onDatagram);
     this.#logStart();
     device.onDatagram = onDatagram;
+    device.onTunnelMessage = (datagram, from) => this.#wiring.handle({ kind: 'tunnel-datagram', datagram, from });
     const onDeviceEvent = device.onEvent;
     device.onEvent = (event) => {
       onDeviceEvent(event);
@@ -250,18 +244,10 @@ export class MeshDaemon {
     }
   }
 
-  /** Says goodbye, and sees to it that the goodbyes are sent before the device goes. */
-  async #leave(): Promise<void> {
+  /** Says goodbye. The device sends the goodbyes before it obeys the order to end, which comes after them. */
+  #leave(): void {
     this.#wiring.handle({ kind: 'leave' });
     this.#wiring.close();
-    // They wait in the interface's queue. Between two answers of the device thread lies a turn of its event loop, in
-    // which it reads that queue.
-    try {
-      await this.#opened.device.publicState();
-      await this.#opened.device.publicState();
-    } catch (error) {
-      if (!saysDeviceEnded(error)) throw error;
-    }
   }
 
   #logLinks(): void {

@@ -14,12 +14,12 @@ export interface MeshDevice {
   setRelayRoutes(changes: readonly RelayRouteChange[]): Promise<void>;
   publicState(): Promise<DeviceState>;
   sendDatagram(datagram: Uint8Array, to: Endpoint): void;
+  sendInTunnel(message: Uint8Array, to: IpAddress): void;
 }
 
 /** The world of one mesh node: what its outputs act on. */
 export interface NodeWorld {
   readonly device: MeshDevice;
-  sendInTunnel(datagram: Uint8Array, to: IpAddress): void;
   /** Has the kernel send traffic for a network of others into the mesh, or not any more. */
   routeImport(prefix: Prefix, isWanted: boolean): void;
   storeSequence(sequence: number): void;
@@ -38,8 +38,6 @@ export class Wiring {
   readonly #node: Machine<NodeInput, NodeOutput>;
   readonly #world: NodeWorld;
   readonly #now: () => Millis;
-  /** The latest change of the device that is under way: commands to it are carried out in their order. */
-  #configuring: Promise<void> | undefined;
   #timer: NodeJS.Timeout | undefined;
   #pollTimer: NodeJS.Timeout | undefined;
   #isPolling = false;
@@ -117,7 +115,7 @@ export class Wiring {
         device.sendDatagram(output.datagram, beaconEndpoint(output.link));
         break;
       case 'tunnel-send':
-        this.#sendInTunnel(output.datagram, output.to);
+        device.sendInTunnel(output.datagram, output.to);
         break;
       case 'configure':
         this.#change(device.configure(output.change), 'the device refused a change of its peers');
@@ -137,22 +135,10 @@ export class Wiring {
     }
   }
 
-  /** It goes through the TUN device, changes to the device's thread: it must not overtake those of its peer. */
-  #sendInTunnel(datagram: Uint8Array, to: IpAddress): void {
-    if (this.#configuring === undefined) return this.#world.sendInTunnel(datagram, to);
-    void this.#configuring.then(() => {
-      if (!this.#isClosed) this.#world.sendInTunnel(datagram, to);
-    });
-  }
-
   #change(change: Promise<void>, refusal: string): void {
     this.#changeCount += 1;
-    const configuring = change.catch((error: unknown) => {
+    change.catch((error: unknown) => {
       if (!this.#isClosed) this.#world.onTrouble(refusal, error);
-    });
-    this.#configuring = configuring;
-    void configuring.then(() => {
-      if (this.#configuring === configuring) this.#configuring = undefined;
     });
   }
 

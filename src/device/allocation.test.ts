@@ -83,6 +83,7 @@ class Node {
       counters,
       work: noWork(),
       toControl: () => undefined,
+      onTunnelMessage: () => undefined,
       activity: ignored,
       pathErrors: ignored,
     });

@@ -11,6 +11,7 @@ import type { PeerReports } from './peer-reports.ts';
 import { Relay } from './relay.ts';
 import type { DatagramSender } from './sockets.ts';
 import type { PacketWriter } from './tun-writer.ts';
+import { TunnelMessages, type TunnelMessageSink } from './tunnel-messages.ts';
 import { UnreachableAnswers } from './unreachable-answers.ts';
 import type { Work } from './work.ts';
 
@@ -26,24 +27,27 @@ export interface DataPathParts {
   readonly counters: PathCounters;
   readonly work: Work;
   readonly toControl: ControlSink;
+  readonly onTunnelMessage: TunnelMessageSink;
   /** Called when peers know what came in, and before the host does: other threads may send the answers. */
   readonly beforeDelivery?: ((now: Millis) => void) | undefined;
   readonly activity: PeerReports;
   readonly pathErrors: PeerReports;
 }
 
-/** Both directions of one TUN device, and the way over relays, which both use. */
+/** Both directions of one TUN device, the way over relays, which both use, and what goes past the TUN device. */
 export class DataPath {
   readonly outbound: OutboundPath;
   readonly inbound: InboundPath;
   readonly relay: Relay;
+  readonly tunnelMessages: TunnelMessages;
 
   constructor(parts: DataPathParts) {
     const { memory, writer } = parts;
     const shared = { ...parts, addresses: new PeerAddresses() };
     const train = new DatagramTrain(memory.allocate(TRAIN_CAPACITY), shared);
     this.relay = new Relay({ ...shared, train, checksums: memory.checksums });
+    this.tunnelMessages = new TunnelMessages({ ...shared, relay: this.relay, checksums: memory.checksums });
     this.outbound = new OutboundPath({ ...shared, relay: this.relay, unreachable: new UnreachableAnswers(writer) });
-    this.inbound = new InboundPath({ ...shared, relay: this.relay });
+    this.inbound = new InboundPath({ ...shared, relay: this.relay, tunnelMessages: this.tunnelMessages });
   }
 }

@@ -18,7 +18,13 @@ import {
   type Tun,
 } from '../linux/index.ts';
 import { millis, type Millis } from '../machine/index.ts';
-import { Device, wipeSecrets, type DeviceChange, type DeviceOutput } from '../wireguard/index.ts';
+import {
+  Device,
+  InvalidConfigurationError,
+  wipeSecrets,
+  type DeviceChange,
+  type DeviceOutput,
+} from '../wireguard/index.ts';
 import { clonedError } from './cloned-error.ts';
 import { ControlRelay } from './control-relay.ts';
 import { DATA_PATH_BYTES, DataPath, type DataPathParts } from './data-path.ts';
@@ -29,13 +35,14 @@ import { PacketMemory } from './packet-memory.ts';
 import type { PathPeer } from './path-device.ts';
 import { pathCounters } from './path-counters.ts';
 import { PeerReports } from './peer-reports.ts';
-import type { Relay } from './relay.ts';
+import type { Relay, RelayConfiguration } from './relay.ts';
 import { Sockets } from './sockets.ts';
 import type { TeamOrder } from './team-messages.ts';
 import type { Command, DeviceThreadOptions, Report } from './thread-messages.ts';
 import { TransportTeam, type TeamMember } from './transport-team.ts';
 import { TunLink, type TunLinkChange } from './tun-link.ts';
 import { TunWriter } from './tun-writer.ts';
+import type { TunnelMessages } from './tunnel-messages.ts';
 import { noWork } from './work.ts';
 
 interface ThreadData {
@@ -82,6 +89,7 @@ class DeviceThread {
   readonly #work = noWork();
   readonly #control: ControlRelay;
   readonly #relay: Relay;
+  readonly #tunnelMessages: TunnelMessages;
   readonly #inbound: InboundPath;
   readonly #loop: EventLoop;
   readonly #to = new SocketAddress();
@@ -112,8 +120,9 @@ class DeviceThread {
       sockets: this.#sockets,
       pathErrors: new PeerReports((peer, errno) => this.#reportPathError(peer, errno)),
     };
-    const { outbound, inbound, relay } = this.#createDataPath(shared);
+    const { outbound, inbound, relay, tunnelMessages } = this.#createDataPath(shared);
     this.#relay = relay;
+    this.#tunnelMessages = tunnelMessages;
     this.#inbound = inbound;
     this.#loop = new EventLoop({
       ...shared,
@@ -167,6 +176,7 @@ class DeviceThread {
       memory,
       writer: new TunWriter(this.#tun, counters, memory.checksums),
       toControl: (datagram, from) => this.#control.take(datagram, from),
+      onTunnelMessage: (message, from) => this.#report({ kind: 'tunnel-message', message, from }),
       beforeDelivery: this.#team === undefined ? undefined : (now) => this.#loop.drainOutput(now),
       activity: new PeerReports(({ publicKey }) => this.#report({ kind: 'peer-active', publicKey })),
     });
@@ -205,6 +215,10 @@ class DeviceThread {
         this.#to.fromEndpoint(command.to);
         this.#loop.send(command.datagram, this.#to);
         return;
+      case 'send-in-tunnel':
+        this.#tunnelMessages.send(command.message, command.to, now);
+        this.#loop.drainOutput(now);
+        return;
       case 'configure':
         try {
           this.#configure(command.change, now);
@@ -216,7 +230,7 @@ class DeviceThread {
         this.#sockets.joinGroup(command.group, command.interfaceIndex);
         break;
       case 'configure-relay':
-        this.#relay.configure(command.configuration);
+        this.#configureRelay(command.configuration);
         break;
       case 'relay-routes':
         this.#relay.setRoutes(command.changes);
@@ -244,6 +258,13 @@ class DeviceThread {
     this.#device.configure(change, now);
     this.#relay.findPeers();
     this.#loop.drainOutput(now);
+  }
+
+  /** What hosts may not send, and what peers may not deliver, is looked at in this thread alone. */
+  #configureRelay(configuration: RelayConfiguration): void {
+    if (this.#team !== undefined)
+      throw new InvalidConfigurationError('a device with several threads cannot relay: start it with one');
+    this.#relay.configure(configuration);
   }
 
   #handleOutput(output: Exclude<DeviceOutput, { kind: 'send' | 'deliver' }>): void {

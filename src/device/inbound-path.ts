@@ -9,6 +9,7 @@ import {
   readEcn,
   RELAY_HEADER_BYTES,
   RELAY_PORT,
+  TUNNEL_PORT,
 } from '../packet/index.ts';
 import { innerPacketLength, openTransportData, TRANSPORT_HEADER, type PlaintextPlace } from '../wireguard/index.ts';
 import { HandshakeLoad } from './handshake-load.ts';
@@ -19,6 +20,7 @@ import type { PeerAddresses } from './peer-addresses.ts';
 import { relaySource, type Relay } from './relay.ts';
 import { READ_COST, TURN_BUDGET } from './turn.ts';
 import type { PacketWriter } from './tun-writer.ts';
+import type { TunnelMessages } from './tunnel-messages.ts';
 import type { Work } from './work.ts';
 
 /** The whitepaper's message types, as the first 32 bits of a datagram: the type and three reserved zero bytes (§5.4). */
@@ -59,6 +61,7 @@ export class InboundPath {
   readonly #place: PlaintextPlace;
   readonly #load = new HandshakeLoad();
   readonly #relay: Relay;
+  readonly #tunnelMessages: TunnelMessages;
   readonly #work: Work;
   readonly #direct: Receipts = { keypair: undefined, packets: 0, bytes: 0 };
   readonly #relayed: Receipts = { keypair: undefined, packets: 0, bytes: 0 };
@@ -70,6 +73,7 @@ export class InboundPath {
     memory: PacketMemory;
     counters: PathCounters;
     relay: Relay;
+    tunnelMessages: TunnelMessages;
     work: Work;
     toControl: ControlSink;
     beforeDelivery?: ((now: Millis) => void) | undefined;
@@ -81,6 +85,7 @@ export class InboundPath {
     this.#place = { bytes: this.#opened.bytes, offset: HEADROOM };
     this.#counters = parts.counters;
     this.#relay = parts.relay;
+    this.#tunnelMessages = parts.tunnelMessages;
     this.#work = parts.work;
     this.#toControl = parts.toControl;
     this.#beforeDelivery = parts.beforeDelivery;
@@ -160,7 +165,7 @@ export class InboundPath {
     if (this.#relay.isConfigured && meshPortOf(place.bytes, plaintext, packetLength) === RELAY_PORT) {
       this.#takeRelayPacket(keypair.peer, plaintext, packetLength, socket.trafficClass & 3, now);
     } else {
-      this.#deliver(keypair.peer, plaintext, packetLength, socket.trafficClass & 3);
+      this.#deliver(keypair.peer, plaintext, packetLength, socket.trafficClass & 3, now);
     }
   }
 
@@ -194,12 +199,15 @@ export class InboundPath {
     return length;
   }
 
-  #deliver(peer: PathPeer, offset: number, length: number, outerEcn: number): void {
+  // eslint-disable-next-line max-params -- an object would be an allocation a packet
+  #deliver(peer: PathPeer, offset: number, length: number, outerEcn: number, now: Millis): void {
     const { bytes } = this.#opened;
     if (!this.#device.isSourceAllowed(bytes, offset, peer)) {
       this.#counters.sourceNotAllowed++;
     } else if (!decapsulateEcn(bytes, offset, outerEcn)) {
       this.#counters.congestionUnheard++;
+    } else if (this.#relay.isConfigured && meshPortOf(bytes, offset, length) === TUNNEL_PORT) {
+      this.#tunnelMessages.take(peer, bytes, offset, length, now);
     } else {
       this.#writer.add(this.#opened, offset, length);
     }
@@ -241,7 +249,7 @@ export class InboundPath {
     const packetLength = this.#packetLength(plaintext, opened);
     if (packetLength < 0) return;
     if (meshPortOf(bytes, plaintext, packetLength) === RELAY_PORT) this.#counters.relayNested++;
-    else this.#deliver(keypair.peer, plaintext, packetLength, readEcn(bytes, offset));
+    else this.#deliver(keypair.peer, plaintext, packetLength, readEcn(bytes, offset), now);
   }
 
   #takeRelayedHandshake(offset: number, length: number, now: Millis): void {

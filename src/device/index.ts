@@ -8,7 +8,6 @@ export * from './threads.ts';
 export type { PathCounters } from './path-counters.ts';
 export type { RelayConfiguration } from './relay.ts';
 export type { RelayRouteChange } from './relay-table.ts';
-export { RELAY_PORT } from '../packet/index.ts';
-export { TUNNEL_PORT } from './outbound-path.ts';
+export { RELAY_PORT, TUNNEL_PORT } from '../packet/index.ts';
 export * from './uapi-socket.ts';
 export * from './uapi.ts';

@@ -2,10 +2,9 @@ import type { NativeBuffer, Tun } from '../linux/index.ts';
 import type { Millis } from '../machine/index.ts';
 import {
   emptyVirtioHeader,
-  meshPortOf,
+  isOnMeshPort,
   readEcn,
   readVirtioHeader,
-  RELAY_PORT,
   Segmenter,
   VIRTIO_HEADER_BYTES,
 } from '../packet/index.ts';
@@ -26,9 +25,6 @@ const PACKET_BYTES = VIRTIO_HEADER_BYTES + 65_535;
 /** Of the memory that a path is given. */
 export const OUTBOUND_BYTES = PACKET_BYTES + 64 + TRAIN_CAPACITY + 64;
 
-/** The UDP port of the mesh's messages inside the tunnel (docs/decisions/0006-beacon-port-and-group.md). */
-export const TUNNEL_PORT = 7078;
-
 /**
  * From the TUN device to the network: read a packet (up to 64 KiB with segmentation offload), find its peer, cut it,
  * seal the parts one behind the other, send them with one system call. Allocates nothing for a packet that has a
@@ -47,7 +43,7 @@ export class OutboundPath {
   readonly #activity: PeerReports;
   readonly #work: Work;
 
-  /** `activity` is told of peers for whom the host has packets, the mesh's own messages not counted. */
+  /** `activity` is told of peers for whom the host has packets. */
   constructor(
     parts: TrainParts & {
       readonly tun: Tun;
@@ -90,9 +86,12 @@ export class OutboundPath {
     const packetLength = length - VIRTIO_HEADER_BYTES;
     readVirtioHeader(bytes, 0, this.#header);
     const peer = this.#device.allowedIps.lookupDestination(bytes, VIRTIO_HEADER_BYTES);
-    if (this.#relay.isConfigured && !this.#isOfHost(packetLength, peer, now)) {
-      this.#counters.relayMalformed++;
-      return;
+    if (this.#relay.isConfigured) {
+      if (isOnMeshPort(bytes, VIRTIO_HEADER_BYTES, packetLength)) {
+        this.#counters.hostOnMeshPort++;
+        return;
+      }
+      if (peer !== undefined) this.#activity.note(peer, now);
     }
     const keypair = peer?.sendingKeypair(now);
     if (peer === undefined || (keypair === undefined && peer.endpoint === undefined)) {
@@ -115,13 +114,6 @@ export class OutboundPath {
     }
     if (keypair === undefined) this.#stage(peer, segments, now);
     else this.#seal(keypair, segments, now);
-  }
-
-  /** Notes that there is a packet for `peer`. @returns false for what only a relay may send */
-  #isOfHost(packetLength: number, peer: PathPeer | undefined, now: Millis): boolean {
-    const port = meshPortOf(this.#packet.bytes, VIRTIO_HEADER_BYTES, packetLength);
-    if (peer !== undefined && port !== TUNNEL_PORT && port !== RELAY_PORT) this.#activity.note(peer, now);
-    return port !== RELAY_PORT;
   }
 
   /** Whether the packet is too long for relays, in which case the host is told. */

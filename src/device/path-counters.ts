@@ -11,7 +11,9 @@ export interface PathCounters {
   sendErrors: number;
   /** Packets too long for a way over relays; the host was told. */
   packetTooBig: number;
-  /** Packets from the TUN device that claim to be relay packets, and those of a peer that are none. */
+  /** Packets from the TUN device on a port of the mesh's own: the host, or somebody whom it forwards, acts the node. */
+  hostOnMeshPort: number;
+  /** Relay packets of a peer that are none. */
   relayMalformed: number;
   /** Relay packets for others, while this node does not forward. */
   relayRefused: number;
@@ -26,6 +28,10 @@ export interface PathCounters {
   unauthenticated: number;
   /** Handshake messages without a cookie, under load, from sources that know how to get one. */
   handshakeFlood: number;
+  /** On the port of tunnel messages, but of another form, for somebody else, or not of the peer itself. */
+  tunnelMessageMalformed: number;
+  /** Tunnel messages beyond the rate that is passed on. */
+  tunnelMessageRateExceeded: number;
   /** Decrypted, but not an IP packet. */
   malformedInbound: number;
   /** Decrypted, but its source is not among the peer's allowed IPs. */
@@ -46,6 +52,7 @@ export function pathCounters(): PathCounters {
     keypairExhausted: 0,
     sendErrors: 0,
     packetTooBig: 0,
+    hostOnMeshPort: 0,
     relayMalformed: 0,
     relayRefused: 0,
     relayHopLimit: 0,
@@ -54,6 +61,8 @@ export function pathCounters(): PathCounters {
     relayNested: 0,
     unauthenticated: 0,
     handshakeFlood: 0,
+    tunnelMessageMalformed: 0,
+    tunnelMessageRateExceeded: 0,
     malformedInbound: 0,
     sourceNotAllowed: 0,
     congestionUnheard: 0,

@@ -7,6 +7,7 @@ export interface PathPeer {
   readonly publicKey: Uint8Array;
   readonly endpoint: Endpoint | undefined;
   sendingKeypair(now: Millis): PathKeypair | undefined;
+  /** Sends a copy of `packet` as soon as there is a keypair, which may be at once. */
   stage(packet: Uint8Array, now: Millis): void;
   afterSending(keypair: PathKeypair, packets: number, bytes: number, now: Millis): void;
   afterReceiving(
@@ -21,7 +22,7 @@ export type PathKeypair = KeypairOf<PathPeer>;
 
 /** What the data path needs of the device, likewise. */
 export interface PathDevice {
-  readonly allowedIps: Pick<AllowedIps<PathPeer>, 'lookupDestination' | 'lookupSource'>;
+  readonly allowedIps: Pick<AllowedIps<PathPeer>, 'lookupDestination' | 'lookupSource' | 'ownerOf'>;
   mayRoam(peer: PathPeer, from: Endpoint): boolean;
   readonly mtu: number;
   underLoad: boolean;

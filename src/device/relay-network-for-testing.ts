@@ -1,7 +1,7 @@
 import type { Aead } from '../crypto/primitives.ts';
 import { chooseAead } from '../crypto/aead.ts';
 import { nodePrimitives } from '../crypto/node.ts';
-import { addressFromBytes, endpointOf, formatEndpoint, prefixOf, type Endpoint } from '../inet/index.ts';
+import { addressFromBytes, endpointOf, formatAddress, formatEndpoint, prefixOf, type Endpoint } from '../inet/index.ts';
 import { NativeBuffer, SocketAddress, type Tun, type UdpSocket } from '../linux/index.ts';
 import { millis } from '../machine/index.ts';
 import { CE, RELAY_PORT, VIRTIO_HEADER_BYTES } from '../packet/index.ts';
@@ -108,6 +108,8 @@ export class TestNode {
   readonly endpoint: Endpoint;
   /** What the host got. */
   readonly delivered: Uint8Array[] = [];
+  /** Tunnel messages, as text behind the address that they came from. */
+  readonly heard: string[] = [];
   /** Every plaintext that was opened with a key of a session, whatever became of it. */
   readonly opened: Uint8Array[] = [];
   /** Bytes of each datagram that was sent. */
@@ -147,6 +149,7 @@ export class TestNode {
       counters: this.counters,
       work: noWork(),
       toControl: () => undefined,
+      onTunnelMessage: (message, from) => this.heard.push(`${formatAddress(from)}: ${Buffer.from(message).toString()}`),
       activity: new PeerReports((peer) => this.events.push(`active ${nameOf(peer)}`)),
       pathErrors: new PeerReports((peer, errno) => this.events.push(`error ${errno} ${nameOf(peer)}`)),
     });
@@ -194,6 +197,12 @@ export class TestNode {
     this.#network.settle();
   }
 
+  /** Sends `text` as a tunnel message. */
+  say(text: string, to: TestNode): void {
+    this.path.tunnelMessages.send(Buffer.from(text), to.address, this.#network.now);
+    this.#network.settle();
+  }
+
   /** Sends `packet` to `other` inside their session, past all checks of what comes from a host. */
   sendInSession(other: TestNode, packet: Uint8Array): void {
     this.device.findPeer(other.publicKey)!.send(packet, this.#network.now);
@@ -202,7 +211,7 @@ export class TestNode {
 
   /** Empties the lists of what happened. */
   forget(): void {
-    for (const list of [this.delivered, this.opened, this.sentLengths, this.events]) list.length = 0;
+    for (const list of [this.delivered, this.heard, this.opened, this.sentLengths, this.events]) list.length = 0;
   }
 
   endpointOf(other: TestNode): string | undefined {

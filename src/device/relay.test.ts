@@ -241,12 +241,13 @@ describe('the host', () => {
     const network = TestNetwork.line(3);
     const [a, b] = network.nodes;
     a.sendPacket(datagramBetween(a, b, RELAY_PORT));
-    assert.deepEqual(countsOf(a), { relayMalformed: 1 });
-    a.sendPacket(datagramBetween(a, b, 7078));
+    assert.deepEqual(countsOf(a), { hostOnMeshPort: 1 });
+    a.say('from the node', b);
+    assert.deepEqual(b.heard, ['fd77::1: from the node']);
     assert.deepEqual(a.events, []);
     a.sendPacket(datagramBetween(a, b, 7077));
     assert.deepEqual(a.events, ['active 2']);
-    assert.equal(b.delivered.length, 2);
+    assert.equal(b.delivered.length, 1);
   });
 
   it('is told once a second of whom there is data for, next hops included', () => {

@@ -80,6 +80,11 @@ export class Relay implements Detour {
     this.#table.findPeers();
   }
 
+  /** This node's address in the mesh, of 16 bytes. */
+  get address(): Uint8Array | undefined {
+    return this.#header?.bytes.subarray(IPV6.source, IPV6.destination);
+  }
+
   get isConfigured(): boolean {
     return this.#header !== undefined;
   }

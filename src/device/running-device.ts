@@ -64,6 +64,8 @@ export class RunningDevice {
   readonly threadsReason: string | undefined;
   /** Control messages that came in on the UDP port: the first byte is not one of WireGuard's. Hostile. */
   onDatagram: (datagram: Uint8Array, from: Endpoint) => void = () => {};
+  /** Messages of the mesh's nodes out of the tunnel: WireGuard has authenticated the node that has the address `from`. */
+  onTunnelMessage: (message: Uint8Array, from: IpAddress) => void = () => {};
   onEvent: (event: DeviceEvent) => void = () => {};
   readonly #port: MessagePort;
   readonly #wakeUp: EventFd;
@@ -153,6 +155,14 @@ export class RunningDevice {
     this.#command({ kind: 'send', datagram, to });
   }
 
+  /**
+   * Sends a message to the node that has the address, inside the session with it. Commands are carried out in their
+   * order, so it goes to the peers that an earlier `configure` made, whether that has returned or not.
+   */
+  sendInTunnel(message: Uint8Array, to: IpAddress): void {
+    this.#command({ kind: 'send-in-tunnel', message, to });
+  }
+
   /** Has the IPv6 socket receive what is sent to a multicast group on one interface. */
   async joinGroup(group: IpAddress, interfaceIndex: number): Promise<void> {
     await this.#ask({ kind: 'join-group', group, interfaceIndex });
@@ -214,6 +224,9 @@ export class RunningDevice {
       }
       case 'datagram':
         this.onDatagram(report.datagram, report.from);
+        break;
+      case 'tunnel-message':
+        this.onTunnelMessage(report.message, report.from);
         break;
       case 'started':
         break;

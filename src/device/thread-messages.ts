@@ -27,7 +27,8 @@ export type Command =
   | { readonly kind: 'relay-routes'; readonly id: number; readonly changes: readonly RelayRouteChange[] }
   | { readonly kind: 'counters'; readonly id: number }
   | { readonly kind: 'close'; readonly id: number }
-  | { readonly kind: 'send'; readonly datagram: Uint8Array; readonly to: Endpoint };
+  | { readonly kind: 'send'; readonly datagram: Uint8Array; readonly to: Endpoint }
+  | { readonly kind: 'send-in-tunnel'; readonly message: Uint8Array; readonly to: IpAddress };
 
 /** An error as it crosses the threads: structured cloning would lose its class and its code. */
 export interface ClonedError {
@@ -50,6 +51,7 @@ export type Report =
   | { readonly kind: 'reply'; readonly id: number; readonly state?: DeviceState; readonly counters?: PathCounters }
   | { readonly kind: 'refused'; readonly id: number; readonly error: ClonedError }
   | { readonly kind: 'datagram'; readonly datagram: Uint8Array; readonly from: Endpoint }
+  | { readonly kind: 'tunnel-message'; readonly message: Uint8Array; readonly from: IpAddress }
   | DeviceEvent;
 
 /** What a running device tells its owner unasked. */

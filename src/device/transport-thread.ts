@@ -156,6 +156,7 @@ class TransportThread {
       counters,
       work: this.#work,
       toControl: (datagram, from) => this.#device.handleDatagram(datagram.slice(), from, clock()),
+      onTunnelMessage: () => {},
       activity: ignored,
       pathErrors: ignored,
     });

@@ -12,6 +12,7 @@ export { CHECKSUM_MODULE } from './checksum-module.ts';
 export * from './icmp.ts';
 export * from './ecn.ts';
 export * from './relay-header.ts';
+export * from './tunnel-message.ts';
 export * from './virtio.ts';
 export * from './segment.ts';
 export * from './coalesce.ts';

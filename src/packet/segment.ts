@@ -6,6 +6,9 @@ import { UDP } from './udp.ts';
 import { viewOf } from './view.ts';
 import { GSO_ECN, GSO_NONE, GSO_TCPV4, GSO_TCPV6, GSO_UDP_L4, NEEDS_CHECKSUM, type VirtioHeader } from './virtio.ts';
 
+/** Source and destination port, which all transport protocols with a checksum that a device completes begin with. */
+const PORTS_BYTES = 4;
+
 /**
  * Cuts one large packet, as the kernel hands it to a TUN device with offloads, into packets that fit the MTU, and
  * completes the checksums that the kernel left to the device. One object, used again for each packet.
@@ -77,7 +80,16 @@ export class Segmenter {
     if ((header.flags & NEEDS_CHECKSUM) === 0) return length > 0;
     this.#checksumStart = header.checksumStart;
     this.#checksumAt = header.checksumStart + header.checksumOffset;
-    return this.#checksumAt + 2 <= length;
+    return this.#mayChecksum(header) && this.#checksumAt + 2 <= length;
+  }
+
+  /**
+   * Whether the checksum lies where a transport protocol has one: behind the IP header and the ports. The fields can be
+   * those of a virtual machine's, and what addresses and ports were looked at for is not to be written over afterwards.
+   */
+  #mayChecksum({ checksumStart, checksumOffset }: VirtioHeader): boolean {
+    const ipEnd = this.#isIpv4 ? Math.max(IPV4.end, (this.#bytes[this.#offset] & 0x0f) * 4) : IPV6.end;
+    return checksumStart >= ipEnd && checksumOffset >= PORTS_BYTES;
   }
 
   #beginLarge(type: number, length: number, header: VirtioHeader): boolean {

@@ -159,6 +159,8 @@ describe('allowed IPs (whitepaper §2)', () => {
       for (let i = 0; i < 3000; i++) {
         const address = random(3) === 0 ? someAddress() : known[random(known.length)].address;
         assert.equal(allowedIps.lookupDestination(packet(address), 1), naive.lookup(address));
+        const prefix = random(2) === 0 ? known[random(known.length)] : prefixOf(address, address.bytes.length * 8);
+        assert.equal(allowedIps.ownerOf(prefix), naive.ownerOf(prefix));
       }
       for (let i = 0; i < 20; i++) {
         const of = owner();

@@ -61,6 +61,13 @@ export class AllowedIps<Owner> {
     });
   }
 
+  /** Whose allowed IP `prefix` itself is; longer and shorter ones do not count. */
+  ownerOf(prefix: Prefix): Owner | undefined {
+    const { trie, length } = this.#locate(prefix);
+    const node = trie.find(this.#address, length);
+    return node < 0 ? undefined : this.#owners[trie.owner(node)];
+  }
+
   /** Who the IP packet at `offset` goes to. Reads its fixed header and allocates nothing. */
   lookupDestination(buffer: Uint8Array, offset: number): Owner | undefined {
     return this.#lookup(buffer, offset, IPV4.destination, IPV6.destination);

@@ -232,10 +232,10 @@ describe('five hosts in line', () => {
 
   it('do not let the host send relay packets', async () => {
     const { device } = nodes[0];
-    const before = (await device.counters()).relayMalformed;
+    const before = (await device.counters()).hostOnMeshPort;
     const program = `require('dgram').createSocket('udp6').send('x', ${RELAY_PORT}, 'fd77::2', () => process.exit())`;
     await hosts[0].run([process.execPath, '-e', program]);
-    await until('it is counted', async () => (await device.counters()).relayMalformed === before + 1);
+    await until('it is counted', async () => (await device.counters()).hostOnMeshPort === before + 1);
   });
 
   it('are told when the kernel refuses to send to a neighbour', async () => {
