@@ -14,6 +14,8 @@ export interface Link {
   readonly isPointToPoint: boolean;
   readonly supportsMulticast: boolean;
   readonly mtu: number;
+  /** How many queues programs hold of a TUN or TAP device that was made for several. */
+  readonly tunQueues?: number;
 }
 
 export interface LinkAddress {
@@ -51,6 +53,11 @@ const IFF_RUNNING = 0x40;
 const IFF_MULTICAST = 0x1000;
 const IFLA_IFNAME = 3;
 const IFLA_MTU = 4;
+const IFLA_LINKINFO = 18;
+const IFLA_INFO_DATA = 2;
+const IFLA_TUN_NUM_QUEUES = 8;
+const IFLA_TUN_NUM_DISABLED_QUEUES = 9;
+const IFLA_INFO_KIND = 1;
 
 const IFADDRMSG = { family: 0, prefixLength: 1, flags: 2, index: 4, end: 8 } as const;
 const IFA_F_DADFAILED = 0x08;
@@ -115,6 +122,7 @@ function readLink(contents: Uint8Array): Link | undefined {
   const name = attributes.get(IFLA_IFNAME);
   const mtu = attributes.get(IFLA_MTU);
   if (name === undefined || mtu === undefined || mtu.length < 4) return undefined;
+  const tunQueues = readTunQueues(attributes.get(IFLA_LINKINFO));
   return {
     index: view.getInt32(IFINFOMSG.index, true),
     name: new TextDecoder().decode(name.subarray(0, name.length - 1)),
@@ -124,7 +132,21 @@ function readLink(contents: Uint8Array): Link | undefined {
     isPointToPoint: (flags & IFF_POINTOPOINT) !== 0,
     supportsMulticast: (flags & IFF_MULTICAST) !== 0,
     mtu: viewOf(mtu).getUint32(0, true),
+    ...(tunQueues !== undefined && { tunQueues }),
   };
+}
+
+/** Those that packets go through, and those that their programs have switched off (TUNSETQUEUE). */
+function readTunQueues(linkInfo: Uint8Array | undefined): number | undefined {
+  if (linkInfo === undefined) return undefined;
+  const attributes = readAttributes(linkInfo);
+  const [kind, data] = [attributes.get(IFLA_INFO_KIND), attributes.get(IFLA_INFO_DATA)];
+  if (kind === undefined || data === undefined || !new TextDecoder().decode(kind).startsWith('tun')) return undefined;
+  const details = readAttributes(data);
+  const queues = details.get(IFLA_TUN_NUM_QUEUES);
+  const disabled = details.get(IFLA_TUN_NUM_DISABLED_QUEUES);
+  if (queues?.length !== 4 || disabled?.length !== 4) return undefined;
+  return viewOf(queues).getUint32(0, true) + viewOf(disabled).getUint32(0, true);
 }
 
 function readLinkAddress(contents: Uint8Array): LinkAddress | undefined {

@@ -1,6 +1,7 @@
 import { interfaceName } from './interface-name.ts';
 import { NativeBuffer } from './native-buffer.ts';
 import { check, closedOnFailure, EAGAIN, EINTR, EIO, errnoName, lastErrno, libc, SystemCallError } from './syscall.ts';
+import { ownTun } from './tun-owner.ts';
 
 const PATH = '/dev/net/tun';
 const O_RDWR_NONBLOCK_CLOEXEC = 0x2 | 0x800 | 0x80000;
@@ -29,6 +30,7 @@ export class Tap {
       new TextEncoder().encodeInto(name, request.bytes);
       request.view.setUint16(IFREQ.flags, IFF_TAP | IFF_NO_PI, true);
       check(libc.ioctl(fd, TUNSETIFF, request.address), 'ioctl', `TAP device ${name}`);
+      ownTun(fd, name);
       return fd;
     });
   }

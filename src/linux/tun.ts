@@ -1,9 +1,11 @@
 import { WiremeshError } from '../error.ts';
 import { steerFlows } from './flow-steering.ts';
 import { interfaceName } from './interface-name.ts';
+import { listLinks } from './link-monitor.ts';
 import { NativeBuffer, setPointer } from './native-buffer.ts';
 import { inNamespace } from './netns.ts';
 import { check, closedOnFailure, EAGAIN, EINTR, errnoName, lastErrno, libc, SystemCallError } from './syscall.ts';
+import { ownTun } from './tun-owner.ts';
 
 /** What the kernel may hand us, and we it, undone: checksums, TCP segmentation, UDP segmentation. */
 export interface TunOffloads {
@@ -101,6 +103,7 @@ export function openTunQueues(name: string, count: number): readonly Tun[] {
   // Without IFF_TUN_EXCL the kernel would give us queues of another program's device.
   const queues = [openQueue(name, IFF_MULTI_QUEUE | IFF_TUN_EXCL)];
   try {
+    requireAlone(queues[0].name);
     while (queues.length < count) queues.push(openQueue(queues[0].name, IFF_MULTI_QUEUE));
     steerFlows(queues[0].fd, count);
   } catch (error) {
@@ -119,11 +122,25 @@ function openQueue(name: string, flags: number): Tun {
   interfaceName(name.replace('%d', '00'));
   return closedOnFailure(openCloneDevice(), (fd) => {
     const actualName = attach(fd, name, flags);
+    // First of all: until then the device is anybody's.
+    ownTun(fd, actualName);
     const size = new NativeBuffer(4);
     size.view.setUint32(0, VIRTIO_HEADER_BYTES, true);
     check(libc.ioctl(fd, TUNSETVNETHDRSZ, size.address), 'ioctl', `TUN device ${actualName}`);
     return new LinuxTun(fd, actualName, chooseOffloads(fd, actualName));
   });
+}
+
+/**
+ * Between the making of a device and the setting of its owner another user may have got hold of a queue, which stays his.
+ * @throws TunError
+ */
+function requireAlone(name: string): void {
+  const queues = listLinks().find((link) => link.name === name)?.tunQueues ?? 1;
+  if (queues === 1) return;
+  throw new TunError(
+    `another user attached to ${name} while it was made: end the program that tries to ("lsof ${PATH}"), then try again`,
+  );
 }
 
 /** What the host calls the device now, wherever it is, or `undefined` when it has been deleted. */
