@@ -3,7 +3,16 @@ import { nodeAead } from '../crypto/aead.ts';
 import { identityPrimitives, nodePrimitives } from '../crypto/node.ts';
 import { DeviceError, RunningDevice } from '../device/index.ts';
 import { formatAddress, type Endpoint } from '../inet/index.ts';
-import { addAddress, addRoute, runIpBatch, setMtu, setUp, type Link } from '../linux/index.ts';
+import {
+  addAddress,
+  addRoute,
+  forgoLinkLocalAddress,
+  ignoreRouters,
+  runIpBatch,
+  setMtu,
+  setUp,
+  type Link,
+} from '../linux/index.ts';
 import { millis } from '../machine/index.ts';
 import { MESH_PREFIX, MeshNode, type NodeEvent, type TrustPolicy } from '../mesh/index.ts';
 import { BEACON_GROUP } from './beacon-group.ts';
@@ -48,6 +57,7 @@ export async function startMesh(parts: MeshParts): Promise<MeshDaemon> {
   const node = createNode(config, networks, { keys, storedSequence: state.readSequence() });
   await device.configureRelay({ address: node.address, mayForward: config.relay });
   const { interfaceName } = device;
+  closeInterface(interfaceName, parts.log);
   await runIpBatch([
     addAddress(interfaceName, node.address, 128),
     ...networks.addresses.map(({ address, length }) => addAddress(interfaceName, address, length)),
@@ -61,6 +71,13 @@ export async function startMesh(parts: MeshParts): Promise<MeshDaemon> {
   // The device has its own copy. That of the identity is needed for every signature.
   keys.wireGuard.privateKey.fill(0);
   return daemon;
+}
+
+/** What comes out of the tunnel is to configure nothing on this host: not an address, and not a route. */
+function closeInterface(interfaceName: string, log: Logger): void {
+  const open = [...forgoLinkLocalAddress(interfaceName), ...ignoreRouters(interfaceName)];
+  if (open.length === 0) return;
+  log.warn(`the host may believe routers at the other end of the tunnel: cannot set ${open.join(', ')}`);
 }
 
 async function startDevice({ config, log, releases, onDeviceEnd }: MeshParts, keys: NodeKeys) {

@@ -14,7 +14,7 @@ import {
   type DeviceEvent,
 } from '../device/index.ts';
 import { WiremeshError } from '../error.ts';
-import { forbidCoreDumps, listLinks, runIpBatch, setMtu } from '../linux/index.ts';
+import { forbidCoreDumps, forgoLinkLocalAddress, listLinks, runIpBatch, setMtu } from '../linux/index.ts';
 import type { Timing } from '../wireguard/index.ts';
 import { version } from './version.ts';
 
@@ -113,6 +113,8 @@ async function serve({ name, keyLogFile, threads }: Interface): Promise<void> {
   const device = await RunningDevice.start({ name, mtu: DEFAULT_MTU, timing: testTiming(), keyLogFile, threads });
   try {
     const ended = endOf(device, log);
+    // As interfaces of the kernel's WireGuard; the rest of its settings is the administrator's business.
+    for (const name of forgoLinkLocalAddress(device.interfaceName)) log('error', `cannot set ${name}`);
     await runIpBatch([setMtu(device.interfaceName, DEFAULT_MTU)]);
     const path = join(UAPI_DIRECTORY, `${device.interfaceName}.sock`);
     const uapi = await UapiSocket.listen(path, device, interfaceIndex);

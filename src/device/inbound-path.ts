@@ -3,6 +3,7 @@ import { NativeBuffer, type UdpSocket } from '../linux/index.ts';
 import type { Millis } from '../machine/index.ts';
 import {
   decapsulateEcn,
+  isNobodysSource,
   IPV6,
   isRelayPacket,
   meshPortOf,
@@ -202,7 +203,9 @@ export class InboundPath {
   // eslint-disable-next-line max-params -- an object would be an allocation a packet
   #deliver(peer: PathPeer, offset: number, length: number, outerEcn: number, now: Millis): void {
     const { bytes } = this.#opened;
-    if (!this.#device.isSourceAllowed(bytes, offset, peer)) {
+    // In a mesh a gateway may be believed for all addresses, and these are not among them.
+    const isNobodys = this.#relay.isConfigured && isNobodysSource(bytes, offset);
+    if (isNobodys || !this.#device.isSourceAllowed(bytes, offset, peer)) {
       this.#counters.sourceNotAllowed++;
     } else if (!decapsulateEcn(bytes, offset, outerEcn)) {
       this.#counters.congestionUnheard++;

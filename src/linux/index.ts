@@ -39,6 +39,7 @@ export * from './eventfd.ts';
 export * from './file-lock.ts';
 export * from './core-dumps.ts';
 export * from './real-time.ts';
+export * from './interface-settings.ts';
 export * from './ip-batch.ts';
 export * from './link.ts';
 export * from './route.ts';

@@ -11,6 +11,7 @@ export * from './checksums.ts';
 export { CHECKSUM_MODULE } from './checksum-module.ts';
 export * from './icmp.ts';
 export * from './ecn.ts';
+export * from './nobodys-source.ts';
 export * from './relay-header.ts';
 export * from './tunnel-message.ts';
 export * from './virtio.ts';
