@@ -5,6 +5,7 @@ import {
   decapsulateEcn,
   isNobodysSource,
   IPV6,
+  isOutOfPlace,
   isRelayPacket,
   meshPortOf,
   readEcn,
@@ -18,6 +19,7 @@ import type { PacketMemory } from './packet-memory.ts';
 import type { PathDevice, PathKeypair, PathPeer } from './path-device.ts';
 import type { PathCounters } from './path-counters.ts';
 import type { PeerAddresses } from './peer-addresses.ts';
+import { PerSecondOf } from './per-second.ts';
 import { relaySource, type Relay } from './relay.ts';
 import { READ_COST, TURN_BUDGET } from './turn.ts';
 import type { PacketWriter } from './tun-writer.ts';
@@ -28,6 +30,12 @@ import type { Work } from './work.ts';
 const TRANSPORT_DATA = 4;
 /** The initiation's length; what claims to be of the handshake and is longer is not worth a copy. */
 const LONGEST_HANDSHAKE_MESSAGE = 148;
+
+/**
+ * Handshake messages over relays in one second, of one neighbour at most, for us or for others. It may make up as many
+ * sources as it likes, so cookies do not hold it back; and it alone is not to bring us under load (`HandshakeLoad`).
+ */
+const RELAYED_HANDSHAKES = 200;
 
 /** Before each packet that is opened, and where it is opened to: it is what makes that fast (`AeadKey.open`). */
 const HEADROOM = 64;
@@ -64,6 +72,7 @@ export class InboundPath {
   readonly #relay: Relay;
   readonly #tunnelMessages: TunnelMessages;
   readonly #work: Work;
+  readonly #relayedHandshakes = new PerSecondOf<PathPeer>();
   readonly #direct: Receipts = { keypair: undefined, packets: 0, bytes: 0 };
   readonly #relayed: Receipts = { keypair: undefined, packets: 0, bytes: 0 };
 
@@ -207,6 +216,8 @@ export class InboundPath {
     const isNobodys = this.#relay.isConfigured && isNobodysSource(bytes, offset);
     if (isNobodys || !this.#device.isSourceAllowed(bytes, offset, peer)) {
       this.#counters.sourceNotAllowed++;
+    } else if (this.#relay.isConfigured && isOutOfPlace(bytes, offset, length)) {
+      this.#counters.outOfPlace++;
     } else if (!decapsulateEcn(bytes, offset, outerEcn)) {
       this.#counters.congestionUnheard++;
     } else if (this.#relay.isConfigured && meshPortOf(bytes, offset, length) === TUNNEL_PORT) {
@@ -224,13 +235,20 @@ export class InboundPath {
       this.#counters.relayMalformed++;
     } else if (!decapsulateEcn(bytes, offset, outerEcn)) {
       this.#counters.congestionUnheard++;
+    } else if (!this.#isData(offset) && !this.#relayedHandshakes.take(neighbour, RELAYED_HANDSHAKES, now)) {
+      this.#counters.relayHandshakeFlood++;
     } else if (!this.#relay.isForUs(bytes, offset)) {
       this.#relay.forward(bytes, offset, length, neighbour, now);
-    } else if (bytes[offset + RELAY_HEADER_BYTES] === TRANSPORT_DATA) {
+    } else if (this.#isData(offset)) {
       this.#openRelayed(offset, length, now);
     } else {
       this.#takeRelayedHandshake(offset, length, now);
     }
+  }
+
+  /** Whether the relay packet at `offset` carries transport data, and no message of the handshake. */
+  #isData(offset: number): boolean {
+    return this.#opened.bytes[offset + RELAY_HEADER_BYTES] === TRANSPORT_DATA;
   }
 
   #openRelayed(offset: number, length: number, now: Millis): void {

@@ -18,6 +18,8 @@ export interface PathCounters {
   /** Relay packets for others, while this node does not forward. */
   relayRefused: number;
   relayHopLimit: number;
+  /** Handshake messages in relay packets, beyond what one neighbour may bring in a second. */
+  relayHandshakeFlood: number;
   /** To a node that no route leads to. */
   relayNoRoute: number;
   /** The route leads back to where the packet came from (split horizon). */
@@ -36,6 +38,8 @@ export interface PathCounters {
   malformedInbound: number;
   /** Decrypted, but its source is not among the peer's allowed IPs. */
   sourceNotAllowed: number;
+  /** Decrypted, but of a link, or with headers that name another source or destination (src/packet/out-of-place.ts). */
+  outOfPlace: number;
   /** The network reported congestion to a sender that does not understand it (RFC 6040 §4.2). */
   congestionUnheard: number;
   /** Packets that the TUN device refused. */
@@ -56,6 +60,7 @@ export function pathCounters(): PathCounters {
     relayMalformed: 0,
     relayRefused: 0,
     relayHopLimit: 0,
+    relayHandshakeFlood: 0,
     relayNoRoute: 0,
     relaySplitHorizon: 0,
     relayNested: 0,
@@ -65,6 +70,7 @@ export function pathCounters(): PathCounters {
     tunnelMessageRateExceeded: 0,
     malformedInbound: 0,
     sourceNotAllowed: 0,
+    outOfPlace: 0,
     congestionUnheard: 0,
     deliveryErrors: 0,
     controlRateExceeded: 0,

@@ -224,6 +224,44 @@ describe('a neighbour that sends relay packets of its own making', () => {
     assert.deepEqual(countsOf(b), {});
   });
 
+  it('gets so many handshake messages through in a second, for us or for others, and takes nobody else’s share', () => {
+    for (const place of [1, 2]) {
+      const network = TestNetwork.line(4);
+      const [a, b, c] = network.nodes;
+      a.sendPacket(packetBetween(a, b, 'hello'));
+      c.sendPacket(packetBetween(c, b, 'hello'));
+      network.run(1000);
+      const source = new Uint8Array(a.address.bytes);
+      for (let i = 0; i < 2000; i++) {
+        // Each from somebody else.
+        source.set([i >> 8, i & 255], 4);
+        a.sendInSession(b, relayPacket(source, network.nodes[place].address.bytes, garbage(1 + (i % 3))));
+      }
+      assert.equal(b.counters.relayHandshakeFlood, 1800, `to node ${place + 1}`);
+      assert.equal(network.nodes[place].device.drops.malformed, 200);
+      const before = c.counters.unauthenticated;
+      a.sendInSession(b, relayPacket(source, c.address.bytes, garbage(4)));
+      assert.equal(c.counters.unauthenticated, before + 1, 'data has no part in it');
+      c.sendInSession(b, relayPacket(c.address.bytes, b.address.bytes, garbage(1)));
+      assert.equal(b.counters.relayHandshakeFlood, 1800);
+      network.run(1000);
+      a.sendInSession(b, relayPacket(source, network.nodes[place].address.bytes, garbage(1)));
+      assert.equal(b.counters.relayHandshakeFlood, 1800);
+    }
+  });
+
+  it('has a few of the longest packets wait for a next hop that does not answer, and no more', () => {
+    const network = TestNetwork.line(3);
+    const [a, b, c] = network.nodes;
+    a.sendPacket(packetBetween(a, b, 'hello'));
+    b.cutFrom(c);
+    const long = new Uint8Array(60_000).fill(9);
+    long.set([4, 0, 0, 0]);
+    for (let i = 0; i < 100; i++) a.sendInSession(b, relayPacket(a.address.bytes, c.address.bytes, long));
+    // 4 of 60,088 bytes are a quarter of a mebibyte; without a bound in bytes 100 were 6 MB, for each next hop.
+    assert.equal(b.device.drops['staged-too-many'], 96);
+  });
+
   it('cannot replay a message that it relayed', () => {
     const network = TestNetwork.line(3);
     const [a, b, c] = network.nodes;

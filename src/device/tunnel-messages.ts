@@ -3,6 +3,7 @@ import type { Millis } from '../machine/index.ts';
 import { IPV6, isTunnelMessage, TUNNEL_HEADER_BYTES, tunnelMessage, type Checksums } from '../packet/index.ts';
 import type { PathDevice, PathPeer } from './path-device.ts';
 import type { PathCounters } from './path-counters.ts';
+import { PerSecond, PerSecondOf } from './per-second.ts';
 import type { Relay } from './relay.ts';
 
 /** Takes a tunnel message of the node that has the address `from`. */
@@ -12,12 +13,6 @@ export type TunnelMessageSink = (message: Uint8Array, from: IpAddress) => void;
 const MESSAGES_PER_PEER = 400;
 /** Each wakes another thread, and waits there: this many are 5 MB at most, should that thread be busy for a second. */
 const MESSAGES_PER_SECOND = 4000;
-
-/** What came of one peer in one second. */
-interface Share {
-  second: number;
-  messages: number;
-}
 
 /**
  * The mesh's messages inside the tunnel. They go straight from a node's daemon into the session and out of it into the
@@ -29,8 +24,8 @@ export class TunnelMessages {
   readonly #counters: PathCounters;
   readonly #checksums: Checksums;
   readonly #pass: TunnelMessageSink;
-  readonly #shares = new WeakMap<PathPeer, Share>();
-  readonly #all: Share = { second: 0, messages: 0 };
+  readonly #ofPeer = new PerSecondOf<PathPeer>();
+  readonly #ofAll = new PerSecond();
 
   constructor(parts: {
     device: PathDevice;
@@ -66,26 +61,10 @@ export class TunnelMessages {
     // A network that the peer leads to is not the peer.
     if (this.#device.allowedIps.ownerOf(prefixOf(from, 128)) !== peer) {
       this.#counters.tunnelMessageMalformed++;
-    } else if (!this.#takeShare(peer, now)) {
+    } else if (!this.#ofPeer.take(peer, MESSAGES_PER_PEER, now) || !this.#ofAll.take(MESSAGES_PER_SECOND, now)) {
       this.#counters.tunnelMessageRateExceeded++;
     } else {
       this.#pass(bytes.slice(offset + TUNNEL_HEADER_BYTES, offset + length), from);
     }
   }
-
-  /** @returns whether there is one left. The peer's own come first: a loud one must not take those of all */
-  #takeShare(peer: PathPeer, now: Millis): boolean {
-    const second = Math.floor(now / 1000);
-    let share = this.#shares.get(peer);
-    if (share === undefined) this.#shares.set(peer, (share = { second, messages: 0 }));
-    return takeOne(share, MESSAGES_PER_PEER, second) && takeOne(this.#all, MESSAGES_PER_SECOND, second);
-  }
-}
-
-function takeOne(share: Share, limit: number, second: number): boolean {
-  if (share.second !== second) {
-    share.second = second;
-    share.messages = 0;
-  }
-  return share.messages++ < limit;
 }

@@ -12,6 +12,7 @@ export { CHECKSUM_MODULE } from './checksum-module.ts';
 export * from './icmp.ts';
 export * from './ecn.ts';
 export * from './nobodys-source.ts';
+export * from './out-of-place.ts';
 export * from './relay-header.ts';
 export * from './tunnel-message.ts';
 export * from './virtio.ts';

@@ -38,6 +38,8 @@ export const RETRANSMISSION_JITTER = millis(333);
 export const INITIATION_INTERVAL = millis(20);
 /** Packets kept for a peer while its handshake runs; more push out the oldest. */
 export const STAGED_PACKETS = 128;
+/** Likewise in bytes: more than so many of the usual length, and a few of the greatest. */
+export const STAGED_BYTES = 256 * 1024;
 
 export const KEY_LENGTH = 32;
 export const MAC_LENGTH = 16;

@@ -246,7 +246,7 @@ export class Peer {
       this.#host.drops['no-endpoint']++;
       return;
     }
-    if (!this.#staged.push(new Uint8Array(packet))) this.#host.drops['staged-too-many']++;
+    this.#host.drops['staged-too-many'] += this.#staged.push(new Uint8Array(packet));
     this.#flush(now);
     this.#schedule();
   }

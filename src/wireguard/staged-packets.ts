@@ -1,26 +1,37 @@
-import { STAGED_PACKETS } from './constants.ts';
+import { STAGED_BYTES, STAGED_PACKETS } from './constants.ts';
 
-/** Packets that wait for a keypair: bounded, because whoever sends them need not care whether the peer answers. */
+/**
+ * Packets that wait for a keypair: bounded in number and in bytes, because whoever sends them, the host or a neighbour
+ * that has them relayed, need not care whether the peer answers.
+ */
 export class StagedPackets {
   #packets: Uint8Array[] = [];
+  #bytes = 0;
 
   get length(): number {
     return this.#packets.length;
   }
 
-  /** Takes `packet` over. @returns `false` if the oldest had to go for it */
-  push(packet: Uint8Array): boolean {
+  /** Takes `packet` over. @returns how many of the oldest had to go for it */
+  push(packet: Uint8Array): number {
     this.#packets.push(packet);
-    if (this.#packets.length <= STAGED_PACKETS) return true;
-    this.#packets.shift();
-    return false;
+    this.#bytes += packet.length;
+    let gone = 0;
+    while (this.#packets.length > STAGED_PACKETS || this.#bytes > STAGED_BYTES) {
+      this.shift();
+      gone++;
+    }
+    return gone;
   }
 
   shift(): Uint8Array | undefined {
-    return this.#packets.shift();
+    const packet = this.#packets.shift();
+    this.#bytes -= packet?.length ?? 0;
+    return packet;
   }
 
   clear(): void {
     this.#packets = [];
+    this.#bytes = 0;
   }
 }
