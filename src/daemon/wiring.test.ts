@@ -12,7 +12,7 @@ import {
 } from '../inet/index.ts';
 import { millis, type Machine, type Millis } from '../machine/index.ts';
 import type { NodeEvent, NodeInput, NodeOutput } from '../mesh/index.ts';
-import { Wiring } from './wiring.ts';
+import { Wiring, type MeshDevice } from './wiring.ts';
 
 const BYTES = Uint8Array.of(0x77);
 
@@ -34,12 +34,13 @@ function wire(outputsByInput: Record<string, NodeOutput[]>, timeoutAt?: number) 
     poll: () => outputs.shift(),
     nextTimeout: () => nextTimeout,
   };
+  const publicState: MeshDevice['publicState'] = () =>
+    Promise.resolve({ privateKey: undefined, publicKey: undefined, listenPort: 7077, fwmark: 0, peers: [] });
   const world = {
     device: {
       configure: () => Promise.resolve(void seen.push('configure')),
       setRelayRoutes: () => Promise.resolve(void seen.push('relay routes')),
-      publicState: () =>
-        Promise.resolve({ privateKey: undefined, publicKey: undefined, listenPort: 7077, fwmark: 0, peers: [] }),
+      publicState,
       sendDatagram: (_: Uint8Array, to: Endpoint) => void seen.push(`send to ${formatEndpoint(to)}`),
       sendInTunnel: (_: Uint8Array, to: IpAddress) => void seen.push(`send in tunnel to ${formatAddress(to)}`),
     },
@@ -148,6 +149,23 @@ describe('the wiring of a mesh node', () => {
     await wiring.pollDevice();
     await pass(0);
     assert.equal(asked, 2);
+    wiring.close();
+  });
+
+  it('asks the device of those peers alone of which it has spoken, and of many with one question', async () => {
+    const { wiring, world, seen, pass } = wire({ 'peer-states': [SEND] });
+    const { publicState } = world.device;
+    const questions: number[][] = [];
+    world.device.publicState = (peers?: readonly Uint8Array[]) => {
+      questions.push((peers ?? []).map(([first]) => first));
+      return publicState();
+    };
+    for (let i = 0; i < 200; i++) wiring.handleDeviceEvent({ kind: 'handshake-complete', publicKey: Uint8Array.of(i) });
+    wiring.handleDeviceEvent({ kind: 'peer-active', publicKey: Uint8Array.of(7) });
+    await pass(0);
+    const others = Array.from({ length: 199 }, (_, i) => i + 1);
+    assert.deepEqual(questions, [[0], others]);
+    assert.equal(seen.length, 2);
     wiring.close();
   });
 

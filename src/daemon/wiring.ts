@@ -5,14 +5,14 @@ import type { NodeEvent, NodeInput, NodeOutput, RelayRouteChange } from '../mesh
 import type { DeviceChange, DeviceState } from '../wireguard/index.ts';
 import { beaconEndpoint } from './beacon-group.ts';
 
-/** The device's counters and endpoints are looked at this often, and whenever it has something to say. */
+/** The counters and endpoints of all peers are looked at this often; of one, whenever the device speaks of it. */
 const DEVICE_POLL_INTERVAL_MS = 15_000;
 
 /** The part of a device that the mesh needs. */
 export interface MeshDevice {
   configure(change: DeviceChange): Promise<void>;
   setRelayRoutes(changes: readonly RelayRouteChange[]): Promise<void>;
-  publicState(): Promise<DeviceState>;
+  publicState(peers?: readonly Uint8Array[]): Promise<DeviceState>;
   sendDatagram(datagram: Uint8Array, to: Endpoint): void;
   sendInTunnel(message: Uint8Array, to: IpAddress): void;
 }
@@ -40,7 +40,10 @@ export class Wiring {
   readonly #now: () => Millis;
   #timer: NodeJS.Timeout | undefined;
   #pollTimer: NodeJS.Timeout | undefined;
-  #isPolling = false;
+  /** By their hexadecimal text: the public keys of peers of which the device has said that there is news. */
+  readonly #toAsk = new Map<string, Uint8Array>();
+  #mustAskForAll = false;
+  #isAsking = false;
   /** Changes of the device that were asked for so far. */
   #changeCount = 0;
   #isClosed = false;
@@ -60,36 +63,56 @@ export class Wiring {
   handleDeviceEvent(event: DeviceEvent): void {
     const { kind } = event;
     if (kind === 'peer-active' || kind === 'path-error') this.handle({ kind, publicKey: event.publicKey });
-    // A peer that is active may have roamed.
-    if (kind === 'peer-active' || kind === 'handshake-complete') void this.pollDevice();
+    if (kind !== 'peer-active' && kind !== 'handshake-complete') return;
+    // A peer that is active may have roamed. Of the others there is nothing new.
+    this.#toAsk.set(Buffer.from(event.publicKey).toString('hex'), event.publicKey);
+    void this.#askDevice();
   }
 
-  /** Hands the node the device's view of its peers, now and from now on at intervals. */
+  /** Hands the node the device's view of all its peers, now and from now on at intervals. */
   async pollDevice(): Promise<void> {
-    if (this.#isPolling || this.#isClosed) return;
+    if (this.#isClosed) return;
     clearTimeout(this.#pollTimer);
-    this.#isPolling = true;
-    try {
-      let asked: number;
-      let peers: DeviceState['peers'];
-      do {
-        asked = this.#changeCount;
-        ({ peers } = await this.#world.device.publicState());
-        // Seen before a change that the node has asked for since, it would contradict what the node knows.
-      } while (asked !== this.#changeCount && !this.#isClosed);
-      this.handle({ kind: 'peer-states', peers });
-    } catch (error) {
-      if (!this.#isClosed) this.#world.onTrouble('the device cannot be asked for its state', error);
-    } finally {
-      this.#isPolling = false;
-      if (!this.#isClosed) this.#pollTimer = setTimeout(() => void this.pollDevice(), DEVICE_POLL_INTERVAL_MS);
-    }
+    this.#mustAskForAll = true;
+    await this.#askDevice();
+    if (!this.#isClosed) this.#schedulePoll();
   }
 
   close(): void {
     this.#isClosed = true;
     clearTimeout(this.#timer);
     clearTimeout(this.#pollTimer);
+  }
+
+  #schedulePoll(): void {
+    clearTimeout(this.#pollTimer);
+    this.#pollTimer = setTimeout(() => void this.pollDevice(), DEVICE_POLL_INTERVAL_MS);
+  }
+
+  /** Asks for what is to be asked for, one question at a time: what is wanted meanwhile is all in the next one. */
+  async #askDevice(): Promise<void> {
+    if (this.#isAsking) return;
+    this.#isAsking = true;
+    try {
+      while (!this.#isClosed && (this.#mustAskForAll || this.#toAsk.size > 0)) await this.#askOnce();
+    } catch (error) {
+      if (!this.#isClosed) this.#world.onTrouble('the device cannot be asked for its state', error);
+    } finally {
+      this.#isAsking = false;
+    }
+  }
+
+  async #askOnce(): Promise<void> {
+    const all = this.#mustAskForAll;
+    const some = new Map(this.#toAsk);
+    this.#mustAskForAll = false;
+    this.#toAsk.clear();
+    const asked = this.#changeCount;
+    const { peers } = await this.#world.device.publicState(all ? undefined : [...some.values()]);
+    if (asked === this.#changeCount) return this.handle({ kind: 'peer-states', peers });
+    // Seen before a change that the node has asked for since, it would contradict what the node knows.
+    this.#mustAskForAll ||= all;
+    for (const [text, publicKey] of some) this.#toAsk.set(text, publicKey);
   }
 
   #carryOut(): void {

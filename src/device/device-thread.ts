@@ -243,7 +243,7 @@ class DeviceThread {
       case 'state': {
         this.#team?.tally(now);
         const { port, fwmark } = this.#sockets;
-        const state = command.withSecrets ? this.#device.state() : this.#device.publicState();
+        const state = command.withSecrets ? this.#device.state() : this.#device.publicState(command.peers);
         this.#report({ kind: 'reply', id: command.id, state: { ...state, listenPort: port, fwmark } });
         return wipeSecrets(state);
       }

@@ -138,13 +138,13 @@ export class RunningDevice {
     return this.#state(true);
   }
 
-  /** Without private and preshared keys, whether there are any or not. */
-  async publicState(): Promise<DeviceState> {
-    return this.#state(false);
+  /** Without private and preshared keys, whether there are any or not; of the peers with these public keys, if given. */
+  async publicState(peers?: readonly Uint8Array[]): Promise<DeviceState> {
+    return this.#state(false, peers);
   }
 
-  async #state(withSecrets: boolean): Promise<DeviceState> {
-    const { state } = await this.#ask({ kind: 'state', withSecrets });
+  async #state(withSecrets: boolean, peers?: readonly Uint8Array[]): Promise<DeviceState> {
+    const { state } = await this.#ask({ kind: 'state', withSecrets, peers });
     if (state === undefined)
       throw new DeviceError({ code: 'DEVICE', message: 'the device thread answered without a state' });
     return state;

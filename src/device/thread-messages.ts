@@ -21,7 +21,13 @@ export interface DeviceThreadOptions {
 /** From the owner's thread to the device thread. What has an `id` is answered by a `Reply` with the same one. */
 export type Command =
   | { readonly kind: 'configure'; readonly id: number; readonly change: DeviceChange }
-  | { readonly kind: 'state'; readonly id: number; readonly withSecrets: boolean }
+  /** `peers` are the public keys of those that are asked for, all if missing. */
+  | {
+      readonly kind: 'state';
+      readonly id: number;
+      readonly withSecrets: boolean;
+      readonly peers?: readonly Uint8Array[] | undefined;
+    }
   | { readonly kind: 'join-group'; readonly id: number; readonly group: IpAddress; readonly interfaceIndex: number }
   | { readonly kind: 'configure-relay'; readonly id: number; readonly configuration: RelayConfiguration }
   | { readonly kind: 'relay-routes'; readonly id: number; readonly changes: readonly RelayRouteChange[] }

@@ -104,9 +104,13 @@ export class Device {
     return this.#state(true);
   }
 
-  /** `state` without private and preshared keys, whether there are any or not. */
-  publicState(): DeviceState {
-    return this.#state(false);
+  /** `state` without private and preshared keys, whether there are any or not; of the peers with these keys, if given. */
+  publicState(publicKeys?: readonly Uint8Array[]): DeviceState {
+    if (publicKeys === undefined) return this.#state(false);
+    return this.#state(
+      false,
+      publicKeys.flatMap((publicKey) => this.findPeer(publicKey) ?? []),
+    );
   }
 
   findPeer(publicKey: Uint8Array): Peer | undefined {
@@ -331,13 +335,13 @@ export class Device {
     if (this.#host.shareKeypairs) this.#output.push(output);
   }
 
-  #state(withSecrets: boolean): DeviceState {
+  #state(withSecrets: boolean, peers: Iterable<Peer> = this.#peersByKey.values()): DeviceState {
     return {
       privateKey: withSecrets ? this.#local?.keys.privateKey.slice() : undefined,
       publicKey: this.#local?.keys.publicKey,
       listenPort: this.#listenPort,
       fwmark: this.#fwmark,
-      peers: Array.from(this.#peersByKey.values(), (peer) => this.#peerState(peer, withSecrets)),
+      peers: Array.from(peers, (peer) => this.#peerState(peer, withSecrets)),
     };
   }
 
