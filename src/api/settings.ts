@@ -87,7 +87,10 @@ const FROM = 'must be "any", or a list of node ids';
 const from = v.union([v.literal('any'), v.pipe(v.array(nodeId), v.minLength(1, FROM))], FROM);
 /** Whose offers of networks are believed: of a prefix, or of any within one. */
 const importRule = v.pipe(
-  v.strictObject({ prefix: v.optional(prefix), within: v.optional(prefix), from }, TABLE),
+  v.strictObject(
+    { prefix: v.optional(prefix), within: v.optional(prefix), from, leak: v.optional(oneOf('block', 'allow')) },
+    TABLE,
+  ),
   v.check(
     (rule) => (rule.prefix === undefined) !== (rule.within === undefined),
     'must have either "prefix" or "within", and not both',
@@ -122,6 +125,7 @@ export const settingsSchema = v.partial(
     import: list(importRule, 'must be a list: write [[import]]'),
     table,
     relay: v.boolean('must be true or false'),
+    firewall: v.boolean('must be true or false'),
     logLevel: oneOf('debug', 'info', 'warn', 'error'),
     logFormat: oneOf('text', 'json'),
   }),

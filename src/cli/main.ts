@@ -1,7 +1,7 @@
 import { Command, CommanderError } from 'commander';
 import { WiremeshError } from '../error.ts';
 import type { UpOptions } from '../api/index.ts';
-import { addDownCommand } from './down.ts';
+import { addDownCommand, type RemoveLeftovers } from './down.ts';
 import { addStatusCommand } from './status.ts';
 import { addUpCommand } from './up.ts';
 
@@ -10,6 +10,7 @@ export interface Programs {
   readonly version: string;
   /** @returns the exit code */
   up(options: UpOptions): Promise<number>;
+  readonly removeLeftovers: RemoveLeftovers;
   /** Adds `lab` and what is below it. */
   addLabCommands(program: Command): void;
 }
@@ -45,7 +46,7 @@ function createProgram(programs: Programs): Command {
     .configureOutput({ outputError: (message, write) => write(oneLine(message)) });
   addUpCommand(program, programs.up);
   addStatusCommand(program);
-  addDownCommand(program);
+  addDownCommand(program, programs.removeLeftovers);
   programs.addLabCommands(program);
   return program;
 }

@@ -37,14 +37,21 @@ export function addUpCommand(program: Command, up: (options: UpOptions) => Promi
       text('wireguardKey'),
     )
     .option('--mtu <bytes>', 'MTU of the tunnel interface (default: 1420)', number('mtu'))
+    .option(
+      '--no-firewall',
+      'let packets of the mesh pass by other interfaces, too (default: a firewall keeps them off)',
+    )
     .option('--state-dir <path>', `where keys are kept (default: ${DEFAULT_STATE_DIRECTORY})`, text('stateDir'))
     .option('--socket <path>', `socket of the control API (default: ${socketPathOf('INTERFACE')})`, text('socket'))
     .option('--config <file>', `configuration, in TOML, with these very names (default: ${DEFAULT_CONFIG_FILE})`)
     .option('--log-level <level>', 'debug, info, warn or error (default: info)', text('logLevel'))
     .option('--log-format <format>', 'text or json (default: text)', text('logFormat'))
     .allowExcessArguments(false)
-    .action(async (options: UpOptions) => {
-      process.exitCode = await up(options);
+    .action(async (options: UpOptions, command: Command) => {
+      // Of a flag that says "no", commander takes "yes" for what was said by default.
+      const { firewall, ...others } = options;
+      const isSaid = command.getOptionValueSource('firewall') === 'cli';
+      process.exitCode = await up(isSaid ? { ...others, firewall: firewall as boolean } : others);
     });
 }
 

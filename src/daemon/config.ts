@@ -63,6 +63,7 @@ function completeConfig(settings: Settings): Config {
     import: settings.import ?? [],
     table: settings.table ?? DEFAULT_TABLE,
     relay: settings.relay ?? true,
+    firewall: settings.firewall ?? true,
     logLevel: settings.logLevel ?? 'info',
     logFormat: settings.logFormat ?? 'text',
   };

@@ -17,11 +17,12 @@ import {
   type Rule,
   type TableRoute,
 } from '../linux/index.ts';
+import { MESH_PREFIX } from '../mesh/index.ts';
 
 /** Ours, by which leftovers are known; the registry of iproute2 has nobody under that number. */
 const PROTOCOL = 77;
 /** Before the main table (32766), behind whatever an administrator puts between. */
-const PRIORITY = { port: 32_077, main: 32_078, imports: 32_079 } as const;
+const PRIORITY = { mesh: 32_076, port: 32_077, main: 32_078, imports: 32_079 } as const;
 
 export interface ImportRoutesOptions {
   readonly link: string;
@@ -86,6 +87,21 @@ export class ImportRoutes {
       await runIpLines(lines, this.#onError);
     }
   }
+}
+
+/**
+ * Has the mesh's own addresses looked up before the main table is, in which a router advertisement or a redirect of the link
+ * can have a more specific route. @throws IpCommandError, where the kernel has no policy routing for IPv6
+ */
+export async function routeMeshFirst(link: string, table: number, source: IpAddress): Promise<void> {
+  const ours = { protocol: PROTOCOL, table };
+  await runIpBatch(
+    [
+      addTableRoute({ ...ours, prefix: MESH_PREFIX, link, source }),
+      addRule({ ...ours, priority: PRIORITY.mesh, to: MESH_PREFIX }),
+    ],
+    { family: 6 },
+  );
 }
 
 /** Removes what a daemon that was killed left, whatever its configuration was. @throws IpCommandError */

@@ -47,6 +47,7 @@ export async function runDaemon(options: UpOptions): Promise<number> {
     await mesh.run();
     started.resolve(mesh);
     const { why, exitCode } = await ending.promise;
+    releases.ending = exitCode === 0 ? 'orderly' : 'failed';
     log[exitCode === 0 ? 'info' : 'error'](`leaving the mesh: ${why}`);
     return exitCode;
   } catch (error) {

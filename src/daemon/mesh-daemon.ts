@@ -21,7 +21,9 @@ import { BootstrapResolver } from './bootstrap.ts';
 import type { Config } from './config.ts';
 import { describeEvent } from './event-words.ts';
 import { HostLinks, type HostView } from './host-links.ts';
-import { ImportRoutes, removeLeftRoutes } from './import-routes.ts';
+import { Firewall, removeFirewall } from './firewall.ts';
+import { tableName } from './firewall-rules.ts';
+import { ImportRoutes, removeLeftRoutes, routeMeshFirst } from './import-routes.ts';
 import type { Logger } from './log.ts';
 import { networkWarnings } from './network-warnings.ts';
 import { networksOf, type Networks } from './networks.ts';
@@ -52,9 +54,10 @@ export async function startMesh(parts: MeshParts): Promise<MeshDaemon> {
     randomBytes: identityPrimitives.randomBytes,
     publicKey: wireGuardPrimitives.publicKey,
   });
-  const { device, port } = await startDevice(parts, keys);
   const networks = networksOf(config);
   const node = createNode(config, networks, { keys, storedSequence: state.readSequence() });
+  const firewall = raiseFirewall(parts, networks, node);
+  const { device, port } = await startDevice(parts, keys);
   await device.configureRelay({ address: node.address, mayForward: config.relay });
   const { interfaceName } = device;
   closeInterface(interfaceName, parts.log);
@@ -66,7 +69,8 @@ export async function startMesh(parts: MeshParts): Promise<MeshDaemon> {
     addRoute(MESH_PREFIX, interfaceName),
   ]);
   const importRoutes = await openImportRoutes(parts, networks, { device, port, node });
-  const daemon = new MeshDaemon(parts, { state, keys, device, port, node, networks, importRoutes });
+  await preferMeshRoute(parts, node);
+  const daemon = new MeshDaemon(parts, { state, keys, device, port, node, networks, importRoutes, firewall });
   storeKeys(state, keys);
   // The device has its own copy. That of the identity is needed for every signature.
   keys.wireGuard.privateKey.fill(0);
@@ -80,6 +84,60 @@ function closeInterface(interfaceName: string, log: Logger): void {
   log.warn(`the host may believe routers at the other end of the tunnel: cannot set ${open.join(', ')}`);
 }
 
+/** Before there is anything to protect, and given back after all of it. */
+function raiseFirewall({ config, log, releases }: MeshParts, networks: Networks, node: MeshNode): Firewall | undefined {
+  const { interface: link } = config;
+  if (!config.firewall) {
+    log.warn(
+      'no firewall: others on a link of this host can pass for nodes of the mesh, and draw its traffic to themselves',
+    );
+    removeLeftFirewall(link, log);
+    return undefined;
+  }
+  const firewall = Firewall.raise({
+    ...{ link, mark: markOf(config), blocked: networks.blocked },
+    own: [node.address, ...networks.addresses.map(({ address }) => address)],
+    imported: networks.imports.flatMap(({ prefix, covers }) => (covers === 'exactly' ? [prefix] : [])),
+    onTouched: () => log.warn(`somebody changed the firewall tables ${tableName(link)}: they have been put back`),
+    onError: (error) => log.error(`the firewall cannot be kept: ${error.message}`),
+  });
+  releases.add(() => {
+    // A start that fails must not open what the daemon before it had closed.
+    const stays = releases.ending === 'failed' || (releases.ending === 'not-started' && firewall.isInherited);
+    if (!stays) return firewall.lower();
+    firewall.abandon();
+    log.warn(
+      `what is for the mesh stays blocked by the firewall tables ${tableName(link)}: "wiremesh down" removes them, ` +
+        '"wiremesh up" takes them over',
+    );
+  });
+  return firewall;
+}
+
+function removeLeftFirewall(link: string, log: Logger): void {
+  try {
+    removeFirewall(link);
+  } catch (error) {
+    // A kernel without nf_tables has none of ours.
+    log.debug(`no firewall to remove: ${(error as Error).message}`);
+  }
+}
+
+/** Of packets that do not follow the routes through the device. */
+function markOf(config: Config): number {
+  return config.import.length > 0 ? config.table : 0;
+}
+
+/** The firewall keeps packets from going astray; this keeps them going. */
+async function preferMeshRoute({ config, log, releases }: MeshParts, { address }: MeshNode): Promise<void> {
+  releases.add(() => removeLeftRoutes());
+  try {
+    await routeMeshFirst(config.interface, config.table, address);
+  } catch (error) {
+    log.warn(`more specific routes of others can stop traffic of the mesh: ${(error as Error).message}`);
+  }
+}
+
 async function startDevice({ config, log, releases, onDeviceEnd }: MeshParts, keys: NodeKeys) {
   const device = await RunningDevice.start({ name: config.interface, mtu: config.mtu });
   releases.add(() => device.close());
@@ -87,8 +145,7 @@ async function startDevice({ config, log, releases, onDeviceEnd }: MeshParts, ke
     if (event.kind === 'failed') onDeviceEnd(event.error.message);
     if (event.kind === 'interface-removed') onDeviceEnd(`somebody removed the interface ${device.interfaceName}`);
   };
-  // A mark on what the device sends: it is not to follow the routes that lead through the device.
-  const fwmark = config.import.length > 0 ? config.table : 0;
+  const fwmark = markOf(config);
   await device.configure({ listenPort: config.port, privateKey: keys.wireGuard.privateKey, fwmark });
   if (device.aeadReason !== undefined) {
     log.warn(`encryption is slow: ${device.aeadReason}; use a Node from nodejs.org or npm`);
@@ -153,6 +210,8 @@ interface Opened {
   readonly networks: Networks;
   /** Where anything is imported. */
   readonly importRoutes: ImportRoutes | undefined;
+  /** Unless the configuration forgoes it. */
+  readonly firewall: Firewall | undefined;
 }
 
 /** One mesh on this host: a node and the sockets, links and names around it. */
@@ -166,13 +225,17 @@ export class MeshDaemon {
   #linksSaid = '';
 
   constructor(parts: MeshParts, opened: Opened) {
-    const { state, device, node, importRoutes } = opened;
+    const { state, device, node, importRoutes, firewall } = opened;
     const { releases } = parts;
     this.#parts = parts;
     this.#opened = opened;
     this.#wiring = new Wiring(node, {
       device,
-      routeImport: (prefix, isWanted) => (isWanted ? importRoutes?.add(prefix) : importRoutes?.remove(prefix)),
+      routeImport: (prefix, isWanted) => {
+        if (!isWanted) return importRoutes?.remove(prefix);
+        firewall?.addImport(prefix);
+        importRoutes?.add(prefix);
+      },
       storeSequence: (sequence) => state.storeSequence(sequence),
       onEvent: (event) => this.#logEvent(event),
       onTrouble: (what, error) => this.#handleTrouble(what, error as Error),

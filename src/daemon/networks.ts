@@ -10,6 +10,8 @@ export interface Networks {
   readonly addresses: readonly Prefix[];
   readonly offers: readonly OfferedNetwork[];
   readonly imports: readonly ImportRule[];
+  /** Imported networks whose packets leave through the mesh or not at all. */
+  readonly blocked: readonly Prefix[];
 }
 
 export function networksOf({ address = [], network = [], import: imports = [] }: NetworkSettings): Networks {
@@ -20,7 +22,14 @@ export function networksOf({ address = [], network = [], import: imports = [] }:
     kind: ROUTED,
     preference,
   }));
-  return { addresses, offers: [...own, ...networks], imports: imports.map(ruleOf) };
+  const blocked = imports.filter(mustNotLeak).map(({ prefix, within }) => prefixOfText((prefix ?? within) as string));
+  return { addresses, offers: [...own, ...networks], imports: imports.map(ruleOf), blocked };
+}
+
+/** Whoever imports a default route does so lest others see the traffic; other networks are imported to be reached. */
+function mustNotLeak({ prefix, within, leak }: NonNullable<Settings['import']>[number]): boolean {
+  const isDefaultRoute = prefixOfText((prefix ?? within) as string).length === 0;
+  return (leak ?? (isDefaultRoute ? 'block' : 'allow')) === 'block';
 }
 
 /** Two settings that cannot be meant together, told at the second; the message completes "KEY …". */

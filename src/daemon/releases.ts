@@ -5,6 +5,8 @@
 export class Releases {
   readonly #steps: (() => void | Promise<void>)[] = [];
   readonly #onFailure: (error: unknown) => void;
+  /** How what is given back has ended. Some of it is to outlive a failure. */
+  ending: 'not-started' | 'orderly' | 'failed' = 'not-started';
 
   /** `onFailure` is told of steps that fail; the others are taken all the same. */
   constructor(onFailure: (error: unknown) => void) {

@@ -45,6 +45,7 @@ export * from './link.ts';
 export * from './route.ts';
 export * from './rule.ts';
 export * from './netns.ts';
+export * from './netfilter/index.ts';
 export type { Link, LinkAddress } from './rtnetlink.ts';
 export * from './link-monitor.ts';
 export * from './packet-socket.ts';

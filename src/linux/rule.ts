@@ -17,6 +17,8 @@ export interface Rule {
   readonly protocol: number;
   /** Pass over default routes of the table. */
   readonly withoutDefault?: boolean;
+  /** Only for packets to this prefix. */
+  readonly to?: Prefix;
   /** Packets with this mark are not for the rule. */
   readonly unlessMark?: number;
   /** Only for UDP packets from this port. The check of what comes in (rp_filter) asks as if for an answer to it. */
@@ -25,8 +27,9 @@ export interface Rule {
 
 /** A line for `runIpBatch`, whose option `family` says of which family the rule is. */
 export function addRule(rule: Rule): string {
-  const { priority, table, protocol, withoutDefault, unlessMark, udpSourcePort } = rule;
+  const { priority, table, protocol, withoutDefault, to, unlessMark, udpSourcePort } = rule;
   const selectors = [
+    to === undefined ? '' : ` to ${formatPrefix(to)}`,
     unlessMark === undefined ? '' : ` not fwmark ${unlessMark}`,
     udpSourcePort === undefined ? '' : ` ipproto udp sport ${udpSourcePort}`,
   ];

@@ -2,26 +2,11 @@
 import assert from 'node:assert/strict';
 import { fileURLToPath } from 'node:url';
 import { after, before, describe, it } from 'node:test';
-import { parseAddress } from '../../src/inet/index.ts';
-import { naiveChecksum } from '../packets.ts';
 import { wire } from '../interop/hosts.ts';
+import { routerAdvertisement } from './forged-packets.ts';
 import { MeshHost } from './mesh-host.ts';
 
 const SENDER = fileURLToPath(new URL('../interop/raw-sender.js', import.meta.url));
-const ICMPV6 = 58;
-
-/** A router advertisement (RFC 4861 §4.2) with a prefix to make an address of, from a router nearby. */
-function routerAdvertisement(to: string): string {
-  const source = parseAddress('fe80::bad')?.bytes as Uint8Array;
-  const destination = parseAddress(to)?.bytes as Uint8Array;
-  const prefix = parseAddress('2001:db8:bad::')?.bytes as Uint8Array;
-  const information = [3, 4, 64, 0xc0, 0, 0, 0x0e, 0x10, 0, 0, 0x0e, 0x10, 0, 0, 0, 0, ...prefix];
-  const message = Uint8Array.of(134, 0, 0, 0, 64, 0, 0x07, 0x08, 0, 0, 0, 0, 0, 0, 0, 0, ...information);
-  const pseudoHeader = [...source, ...destination, 0, 0, 0, message.length, 0, 0, 0, ICMPV6];
-  new DataView(message.buffer).setUint16(2, naiveChecksum(Uint8Array.of(...pseudoHeader, ...message)));
-  const header = [0x60, 0, 0, 0, 0, message.length, ICMPV6, 255, ...source, ...destination];
-  return Buffer.from([...header, ...message]).toString('hex');
-}
 
 describe('the host of a node that believes a gateway for all of IPv6', () => {
   let gateway: MeshHost;
@@ -47,7 +32,8 @@ describe('the host of a node that believes a gateway for all of IPv6', () => {
     // As on a host that accepts them by default: the data path has to refuse the packet by itself.
     await client.host.run(['sysctl', '-q', 'net.ipv6.conf.wm0.accept_ra=1', 'net.ipv6.conf.wm0.autoconf=1']);
     const address = await client.address();
-    const sent = await gateway.host.run([process.execPath, SENDER, '10', routerAdvertisement(address)]);
+    const advertisement = routerAdvertisement({ from: 'fe80::bad', to: address, prefix: '2001:db8:bad::', length: 64 });
+    const sent = await gateway.host.run([process.execPath, SENDER, '10', '0', advertisement]);
     assert.equal(sent, '10 sent\n');
     // Whatever the gateway sends after them has come when this is answered.
     await gateway.host.run(['ping', '-6', '-c', '1', '-W', '5', address]);

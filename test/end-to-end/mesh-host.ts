@@ -14,6 +14,7 @@ export class MeshHost {
   /** What its daemons have written. */
   log = '';
   #daemon: ChildProcess | undefined;
+  #nodeId = '';
 
   static async create(name: string): Promise<MeshHost> {
     return new MeshHost(await Host.create(name), name);
@@ -58,8 +59,10 @@ export class MeshHost {
     return (await this.status())?.self.address ?? '';
   }
 
+  /** That of its last life, where the daemon does not run. */
   async nodeId(): Promise<string> {
-    return (await this.status())?.self.nodeId ?? '';
+    this.#nodeId = (await this.status())?.self.nodeId ?? this.#nodeId;
+    return this.#nodeId;
   }
 
   async reaches(...names: readonly string[]): Promise<void> {

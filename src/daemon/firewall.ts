@@ -1,0 +1,153 @@
+import { WiremeshError } from '../error.ts';
+import { formatPrefix, prefixOf, type Prefix } from '../inet/index.ts';
+import {
+  AddressMonitor,
+  hasTable,
+  listAddresses,
+  listLinks,
+  putTables,
+  removeTable,
+  SystemCallError,
+  TableMonitor,
+  watchReadable,
+} from '../linux/index.ts';
+import { firewallOf, tableName, type Protected } from './firewall-rules.ts';
+
+/** Changes come together, addresses with their link and rules with their table. */
+const SETTLE_MS = 50;
+/** Between two times that the tables are put back: whoever removes them without end is not to keep us busy. */
+const PUT_BACK_INTERVAL_MS = 1000;
+
+/** The host cannot keep what belongs to the mesh on the mesh's interface. */
+export class FirewallError extends WiremeshError {
+  readonly code = 'FIREWALL';
+}
+
+export interface FirewallOptions extends Omit<Protected, 'onLink'> {
+  /** Somebody else has changed the tables, and they have been put back; or they could not be. */
+  readonly onTouched: () => void;
+  readonly onError: (error: Error) => void;
+}
+
+/**
+ * Keeps packets of the mesh on the mesh's interface, from before that has its first address until the mesh is left in
+ * good order. A daemon that is killed leaves the tables behind: then nothing passes, which is the lesser harm.
+ */
+export class Firewall {
+  readonly #options: FirewallOptions;
+  readonly #imported: Map<string, Prefix>;
+  readonly #addresses = new AddressMonitor();
+  readonly #tables: TableMonitor;
+  readonly #watches: readonly { close(): void }[];
+  #onLink: readonly Prefix[];
+  #timer: NodeJS.Timeout | undefined;
+  #mustPut = false;
+  #isTouched = false;
+  #putBackAt = -Infinity;
+
+  /** Whether the tables stood before, left by a daemon that was killed. */
+  readonly isInherited: boolean;
+
+  /** @throws FirewallError */
+  static raise(options: FirewallOptions): Firewall {
+    try {
+      return new Firewall(options);
+    } catch (error) {
+      if (!(error instanceof SystemCallError)) throw error;
+      throw new FirewallError(
+        `${error.message}; without it others on a link of this host can pass for nodes of the mesh, and draw its traffic ` +
+          'to themselves: to run like that all the same, say "--no-firewall"',
+      );
+    }
+  }
+
+  private constructor(options: FirewallOptions) {
+    this.#options = options;
+    this.#imported = new Map(options.imported.map((prefix) => [formatPrefix(prefix), prefix]));
+    this.#tables = new TableMonitor(tableName(options.link));
+    this.isInherited = isFirewallUp(options.link);
+    this.#onLink = this.#subnets();
+    this.#put();
+    this.#tables.read();
+    this.#watches = [
+      watchReadable(this.#addresses.fd, () => {
+        this.#addresses.read(() => undefined);
+        this.#lookSoon(SETTLE_MS);
+      }),
+      watchReadable(this.#tables.fd, () => {
+        if (!this.#tables.read()) return;
+        this.#isTouched = true;
+        this.#lookSoon(Math.max(SETTLE_MS, this.#putBackAt + PUT_BACK_INTERVAL_MS - performance.now()));
+      }),
+    ];
+  }
+
+  /** To be called before the host gets a route to `prefix`. @throws SystemCallError */
+  addImport(prefix: Prefix): void {
+    const key = formatPrefix(prefix);
+    if (this.#imported.has(key)) return;
+    this.#imported.set(key, prefix);
+    this.#put();
+  }
+
+  /** Stops to look after the tables, which stay. */
+  abandon(): void {
+    clearTimeout(this.#timer);
+    for (const watch of this.#watches) watch.close();
+    this.#addresses.close();
+    this.#tables.close();
+  }
+
+  /** Takes the tables away. @throws SystemCallError */
+  lower(): void {
+    this.abandon();
+    removeFirewall(this.#options.link);
+  }
+
+  #lookSoon(wait: number): void {
+    this.#timer ??= setTimeout(() => this.#look(), wait);
+  }
+
+  #look(): void {
+    this.#timer = undefined;
+    const before = this.#onLink.map(formatPrefix).join();
+    this.#onLink = this.#subnets();
+    const isTouched = this.#isTouched;
+    this.#mustPut ||= isTouched || this.#onLink.map(formatPrefix).join() !== before;
+    if (!this.#mustPut) return;
+    this.#isTouched = false;
+    if (isTouched) this.#putBackAt = performance.now();
+    try {
+      this.#put();
+      this.#mustPut = false;
+      if (isTouched) this.#options.onTouched();
+    } catch (error) {
+      this.#options.onError(error as Error);
+      this.#lookSoon(PUT_BACK_INTERVAL_MS);
+    }
+  }
+
+  #put(): void {
+    putTables(firewallOf({ ...this.#options, imported: [...this.#imported.values()], onLink: this.#onLink }));
+  }
+
+  #subnets(): Prefix[] {
+    const others = new Set(listLinks().flatMap(({ index, name, isLoopback }) => (isLoopback || name === this.#options.link ? [] : index))); // prettier-ignore
+    const subnets = listAddresses()
+      .filter(({ interfaceIndex }) => others.has(interfaceIndex))
+      .map(({ address, prefixLength }) => prefixOf(address, prefixLength));
+    return [...new Map(subnets.map((subnet) => [formatPrefix(subnet), subnet])).values()];
+  }
+}
+
+/** Whether a daemon of the interface `link` has left its tables. @throws SystemCallError */
+export function isFirewallUp(link: string): boolean {
+  return hasTable({ family: 6, name: tableName(link) });
+}
+
+/** Takes away what a daemon of the interface `link` has left. @returns whether there was anything. @throws SystemCallError */
+export function removeFirewall(link: string): boolean {
+  const name = tableName(link);
+  const removed = ([4, 6] as const).map((family) => removeTable({ family, name }));
+  return removed.includes(true);
+}

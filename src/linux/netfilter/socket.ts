@@ -1,0 +1,187 @@
+import { MessageHeader } from '../message-header.ts';
+import { NativeBuffer } from '../native-buffer.ts';
+import { check, closedOnFailure, EAGAIN, ENOBUFS, errnoName, lastErrno, libc, SystemCallError } from '../syscall.ts';
+import { deleteTable, getTable, HEADER, MESSAGE, messageOf, replaceTables, type NftTable } from './table.ts';
+
+const AF_NETLINK = 16;
+const SOCK_RAW_NONBLOCK_CLOEXEC = 3 | 0x800 | 0x80000;
+const NETLINK_NETFILTER = 12;
+const NLMSG_ERROR = 2;
+/** The bit of NFNLGRP_NFTABLES. */
+const NFTABLES_GROUP = 1 << 6;
+const SOCKADDR_NL = { family: 0, portId: 4, groups: 8, end: 12 } as const;
+const DATAGRAM_BYTES = 256 * 1024;
+const NFTA_TABLE_NAME = 1;
+const NFTA_GEN_PROC_PID = 2;
+const SUBJECT = 'the firewall (nf_tables)';
+const ADVICE = 'the kernel needs nf_tables, and this process CAP_NET_ADMIN: try "modprobe nf_tables"';
+
+/** Puts `tables` in the place of whatever has their names, all of them or none. @throws SystemCallError */
+export function putTables(tables: readonly NftTable[]): void {
+  transact(replaceTables(tables));
+}
+
+/** Takes a table away. @returns whether there was one. @throws SystemCallError */
+export function removeTable(table: Pick<NftTable, 'family' | 'name'>): boolean {
+  return isThere(deleteTable(table));
+}
+
+/** @throws SystemCallError */
+export function hasTable(table: Pick<NftTable, 'family' | 'name'>): boolean {
+  return isThere(getTable(table));
+}
+
+function isThere(request: Uint8Array): boolean {
+  try {
+    transact(request);
+    return true;
+  } catch (error) {
+    if (error instanceof SystemCallError && error.errno === 'ENOENT') return false;
+    throw error;
+  }
+}
+
+/** The kernel has answered when the call returns. */
+function transact(batch: Uint8Array): void {
+  const socket = new NetfilterSocket(0);
+  try {
+    socket.send(batch);
+    socket.read(throwFirstError);
+  } finally {
+    socket.close();
+  }
+}
+
+function throwFirstError(datagram: Uint8Array): void {
+  for (const { type, contents } of messagesIn(datagram)) {
+    if (type !== NLMSG_ERROR || contents.length < 4) continue;
+    const errno = -viewOf(contents).getInt32(0, true);
+    if (errno !== 0) throw new SystemCallError('sendto', errnoName(errno), SUBJECT, ADVICE);
+  }
+}
+
+/** Hears of what others do to a table. */
+export class TableMonitor {
+  readonly #socket = new NetfilterSocket(NFTABLES_GROUP);
+  readonly #name: string;
+  #isTouched = false;
+
+  /** @throws SystemCallError */
+  constructor(name: string) {
+    this.#name = name;
+  }
+
+  get fd(): number {
+    return this.#socket.fd;
+  }
+
+  /** Reads what is there. @returns whether another process than this one has changed the table, or may have */
+  read(): boolean {
+    let isChanged = false;
+    const isComplete = this.#socket.read((datagram) => {
+      for (const { type, contents } of messagesIn(datagram)) {
+        const message = messageOf(type);
+        if (message === undefined) continue;
+        // The messages of one transaction come before that which says whose it was.
+        if (message !== MESSAGE.newGeneration) this.#isTouched ||= nameIn(contents) === this.#name;
+        else {
+          isChanged ||= this.#isTouched && processIn(contents) !== process.pid;
+          this.#isTouched = false;
+        }
+      }
+    });
+    return isChanged || !isComplete;
+  }
+
+  close(): void {
+    this.#socket.close();
+  }
+}
+
+class NetfilterSocket {
+  readonly #datagram = new NativeBuffer(DATAGRAM_BYTES);
+  readonly #name = new NativeBuffer(SOCKADDR_NL.end);
+  readonly #message = new MessageHeader(0);
+  #fd: number;
+
+  constructor(groups: number) {
+    this.#name.view.setUint16(SOCKADDR_NL.family, AF_NETLINK, true);
+    this.#name.view.setUint32(SOCKADDR_NL.groups, groups, true);
+    const opened = libc.socket(AF_NETLINK, SOCK_RAW_NONBLOCK_CLOEXEC, NETLINK_NETFILTER);
+    if (opened < 0) throw new SystemCallError('socket', errnoName(lastErrno()), SUBJECT, ADVICE);
+    this.#fd = closedOnFailure(opened, (fd) => {
+      check(libc.bind(fd, this.#name.address, SOCKADDR_NL.end), 'bind', SUBJECT);
+      return fd;
+    });
+    this.#message.setPiece(this.#datagram.address, DATAGRAM_BYTES);
+  }
+
+  get fd(): number {
+    return this.#fd;
+  }
+
+  send(request: Uint8Array): void {
+    const { address, bytes } = new NativeBuffer(request.length);
+    bytes.set(request);
+    const sent = libc.sendto(this.#fd, address, request.length, 0, 0, 0);
+    if (sent < 0) throw new SystemCallError('sendto', errnoName(lastErrno()), SUBJECT, ADVICE);
+  }
+
+  /** Hands over the kernel's datagrams that are there. @returns false if the kernel had to leave something out */
+  read(onDatagram: (datagram: Uint8Array) => void): boolean {
+    for (let isComplete = true; ;) {
+      this.#message.setName(this.#name.address, SOCKADDR_NL.end);
+      const length = libc.recvmsg(this.#fd, this.#message.address, 0);
+      if (length < 0) {
+        const errno = lastErrno();
+        if (errno === EAGAIN) return isComplete;
+        if (errno !== ENOBUFS) throw new SystemCallError('recvmsg', errnoName(errno), SUBJECT);
+        isComplete = false;
+      } else if (this.#name.view.getUint32(SOCKADDR_NL.portId, true) === 0) {
+        onDatagram(this.#datagram.bytes.subarray(0, length));
+      }
+    }
+  }
+
+  close(): void {
+    if (this.#fd >= 0) libc.close(this.#fd);
+    this.#fd = -1;
+  }
+}
+
+/** `contents` is what stands behind `struct nlmsghdr`. */
+function* messagesIn(datagram: Uint8Array): Generator<{ readonly type: number; readonly contents: Uint8Array }> {
+  const view = viewOf(datagram);
+  for (let at = 0; at + 16 <= datagram.length;) {
+    const length = view.getUint32(at + HEADER.length, true);
+    if (length < 16 || at + length > datagram.length) return;
+    yield { type: view.getUint16(at + HEADER.type, true), contents: datagram.subarray(at + 16, at + length) };
+    at += (length + 3) & ~3;
+  }
+}
+
+/** The table that a message is about: of tables, chains, rules and sets it is the first kind of attribute. */
+function nameIn(contents: Uint8Array): string | undefined {
+  const value = attributeIn(contents, NFTA_TABLE_NAME);
+  return value && new TextDecoder().decode(value.subarray(0, value.indexOf(0)));
+}
+
+function processIn(contents: Uint8Array): number | undefined {
+  const value = attributeIn(contents, NFTA_GEN_PROC_PID);
+  return value?.length === 4 ? viewOf(value).getUint32(0) : undefined;
+}
+
+function attributeIn(contents: Uint8Array, wanted: number): Uint8Array | undefined {
+  const view = viewOf(contents);
+  for (let at = HEADER.end - 16; at + 4 <= contents.length;) {
+    const length = view.getUint16(at, true);
+    if (length < 4 || at + length > contents.length) return undefined;
+    if ((view.getUint16(at + 2, true) & 0x3fff) === wanted) return contents.subarray(at + 4, at + length);
+    at += (length + 3) & ~3;
+  }
+  return undefined;
+}
+
+function viewOf(bytes: Uint8Array): DataView {
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
