@@ -15,6 +15,7 @@ import {
 } from '../packet/index.ts';
 import { innerPacketLength, openTransportData, TRANSPORT_HEADER, type PlaintextPlace } from '../wireguard/index.ts';
 import { HandshakeLoad } from './handshake-load.ts';
+import { IcmpErrors } from './icmp-errors.ts';
 import type { PacketMemory } from './packet-memory.ts';
 import type { PathDevice, PathKeypair, PathPeer } from './path-device.ts';
 import type { PathCounters } from './path-counters.ts';
@@ -59,6 +60,7 @@ interface Receipts {
  */
 export class InboundPath {
   readonly #device: PathDevice;
+  readonly #icmpErrors: IcmpErrors;
   readonly #addresses: PeerAddresses;
   readonly #writer: PacketWriter;
   readonly #counters: PathCounters;
@@ -89,6 +91,7 @@ export class InboundPath {
     beforeDelivery?: ((now: Millis) => void) | undefined;
   }) {
     this.#device = parts.device;
+    this.#icmpErrors = new IcmpErrors(parts.device);
     this.#addresses = parts.addresses;
     this.#writer = parts.writer;
     this.#opened = parts.memory.allocate(OPENED_BYTES);
@@ -212,15 +215,18 @@ export class InboundPath {
   // eslint-disable-next-line max-params -- an object would be an allocation a packet
   #deliver(peer: PathPeer, offset: number, length: number, outerEcn: number, now: Millis): void {
     const { bytes } = this.#opened;
+    const isMesh = this.#relay.isConfigured;
     // In a mesh a gateway may be believed for all addresses, and these are not among them.
-    const isNobodys = this.#relay.isConfigured && isNobodysSource(bytes, offset);
+    const isNobodys = isMesh && isNobodysSource(bytes, offset);
     if (isNobodys || !this.#device.isSourceAllowed(bytes, offset, peer)) {
       this.#counters.sourceNotAllowed++;
-    } else if (this.#relay.isConfigured && isOutOfPlace(bytes, offset, length)) {
+    } else if (isMesh && isOutOfPlace(bytes, offset, length)) {
       this.#counters.outOfPlace++;
+    } else if (isMesh && !this.#icmpErrors.isHonest(peer, bytes, offset, length)) {
+      this.#counters.errorAboutOthers++;
     } else if (!decapsulateEcn(bytes, offset, outerEcn)) {
       this.#counters.congestionUnheard++;
-    } else if (this.#relay.isConfigured && meshPortOf(bytes, offset, length) === TUNNEL_PORT) {
+    } else if (isMesh && meshPortOf(bytes, offset, length) === TUNNEL_PORT) {
       this.#tunnelMessages.take(peer, bytes, offset, length, now);
     } else {
       this.#writer.add(this.#opened, offset, length);

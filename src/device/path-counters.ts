@@ -40,6 +40,8 @@ export interface PathCounters {
   sourceNotAllowed: number;
   /** Decrypted, but of a link, or with headers that name another source or destination (src/packet/out-of-place.ts). */
   outOfPlace: number;
+  /** ICMP errors about packets to an address that the peer may not send from. */
+  errorAboutOthers: number;
   /** The network reported congestion to a sender that does not understand it (RFC 6040 §4.2). */
   congestionUnheard: number;
   /** Packets that the TUN device refused. */
@@ -71,6 +73,7 @@ export function pathCounters(): PathCounters {
     malformedInbound: 0,
     sourceNotAllowed: 0,
     outOfPlace: 0,
+    errorAboutOthers: 0,
     congestionUnheard: 0,
     deliveryErrors: 0,
     controlRateExceeded: 0,

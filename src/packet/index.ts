@@ -13,6 +13,7 @@ export * from './icmp.ts';
 export * from './ecn.ts';
 export * from './nobodys-source.ts';
 export * from './out-of-place.ts';
+export * from './quoted-packet.ts';
 export * from './relay-header.ts';
 export * from './tunnel-message.ts';
 export * from './virtio.ts';

@@ -47,6 +47,7 @@ const misplaced: [string, Uint8Array][] = [
   ['a redirect', ipv6([[ICMPV6, 137, 0, 0, 0, 0, 0, 0, 0]])],
   ['a redirect behind options', ipv6([PADDING, [ICMPV6, 137, 0, 0, 0, 0, 0, 0, 0]])],
   ['an advertisement in a first fragment', ipv6([FIRST_FRAGMENT, [ICMPV6, 136, 0, 0, 0, 0, 0, 0, 0]])],
+  ['an error behind options', ipv6([PADDING, [ICMPV6, 1, 0, 0, 0, 0, 0, 0, 0]])],
   ['a routing header', ipv6([[ROUTING, 2, 0, 1, 0, 0, 0, 0, ...new Array<number>(16).fill(1)], PLAIN])],
   ['a routing header behind options', ipv6([PADDING, [ROUTING, 0, 4, 0, 0, 0, 0, 0], PLAIN])],
   ['another source in the options', ipv6([HOME_ADDRESS, PLAIN])],

@@ -15,6 +15,8 @@ const PAD_1 = 0;
 /** Router and neighbour solicitations and advertisements, and redirects (RFC 4861 §4). */
 const FIRST_DISCOVERY = 133;
 const LAST_DISCOVERY = 137;
+/** Types of ICMPv6 below are errors (RFC 4443 §2.1). */
+const FIRST_INFORMATIONAL = 128;
 /** Loose and strict source routes among the options of IPv4 (RFC 791 §3.1). */
 const LOOSE_SOURCE_ROUTE = 131;
 const STRICT_SOURCE_ROUTE = 137;
@@ -53,7 +55,7 @@ function isBehindOutOfPlace(bytes: Uint8Array, offset: number, length: number): 
   let at: number = IPV6.end;
   for (let i = 0; i < MAX_EXTENSIONS; i++) {
     if (next === ROUTING) return true;
-    if (next === PROTOCOL_ICMPV6) return at < length && isDiscovery(bytes[offset + at]);
+    if (next === PROTOCOL_ICMPV6) return at < length && isIcmpOutOfPlace(bytes[offset + at], at);
     if (next !== HOP_BY_HOP && next !== DESTINATION_OPTIONS && next !== FRAGMENT) return false;
     if (at + 8 > length) return true;
     const end = next === FRAGMENT ? at + 8 : at + 8 * (bytes[offset + at + 1] + 1);
@@ -66,8 +68,9 @@ function isBehindOutOfPlace(bytes: Uint8Array, offset: number, length: number): 
   return true;
 }
 
-function isDiscovery(type: number): boolean {
-  return type >= FIRST_DISCOVERY && type <= LAST_DISCOVERY;
+/** An error comes right behind the fixed header, or is made to be overlooked (`quotedPacket`). */
+function isIcmpOutOfPlace(type: number, at: number): boolean {
+  return (type >= FIRST_DISCOVERY && type <= LAST_DISCOVERY) || (type < FIRST_INFORMATIONAL && at > IPV6.end);
 }
 
 function hasHomeAddress(bytes: Uint8Array, from: number, end: number): boolean {
