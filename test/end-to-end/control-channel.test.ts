@@ -1,6 +1,7 @@
 /**
  * The mesh's messages inside the tunnel are the node's own: a gateway forwards for its LAN, and a machine there, or a
- * user without rights on the gateway itself, tries to speak for it. Needs root, iproute2 and setpriv.
+ * user without rights on the gateway itself, tries to speak for it. With the firewall table, which keeps the machine's
+ * packets out, and without it. Needs root, iproute2 and setpriv.
  */
 import assert from 'node:assert/strict';
 import type { ChildProcess } from 'node:child_process';
@@ -39,19 +40,31 @@ const LISTEN = `
 class Node {
   readonly host: Host;
   readonly #directory: string;
+  readonly #options: readonly string[];
   #daemon: ChildProcess | undefined;
   /** What the daemons of this node have written since a test began. */
   log = '';
 
-  constructor(host: Host) {
+  constructor(host: Host, options: readonly string[]) {
     this.host = host;
+    this.#options = options;
     this.#directory = mkdtempSync(join(tmpdir(), 'wiremesh-control-'));
   }
 
   start(name: string): void {
     const { host } = this;
     const places = ['--state-dir', join(this.#directory, 'state'), '--socket', this.#socket, '--config', '/dev/null'];
-    const child = host.start([process.execPath, WIREMESH, 'up', '--name', name, '--link', 'eth0', ...places]);
+    const child = host.start([
+      process.execPath,
+      WIREMESH,
+      'up',
+      '--name',
+      name,
+      '--link',
+      'eth0',
+      ...this.#options,
+      ...places,
+    ]);
     for (const stream of [child.stdout, child.stderr])
       stream?.on('data', (text: Buffer) => (this.log += text.toString()));
     this.#daemon = child;
@@ -103,111 +116,121 @@ class Listener {
   }
 }
 
-describe('a gateway of a mesh, a client, and a machine on the LAN behind the gateway', () => {
-  let gateway: Node;
-  let client: Node;
-  let machine: Host;
+for (const isBare of [false, true]) {
+  const options = isBare ? ['--no-firewall'] : [];
+  describe(`a gateway of a mesh, a client, and a machine on the LAN behind the gateway${isBare ? ', without a firewall' : ''}`, () => {
+    let gateway: Node;
+    let client: Node;
+    let machine: Host;
 
-  before(async () => {
-    gateway = new Node(await Host.create('gateway'));
-    client = new Node(await Host.create('client'));
-    machine = await Host.create('machine');
-    await wire([gateway.host, 'eth0'], [client.host, 'eth0']);
-    await wire([gateway.host, 'lan'], [machine, 'eth0']);
-    for (const [host, link] of [
-      [gateway.host, 'eth0'],
-      [gateway.host, 'lan'],
-      [client.host, 'eth0'],
-      [machine, 'eth0'],
-    ] as const) {
-      await host.ip('link', 'set', link, 'up');
+    before(async () => {
+      gateway = new Node(await Host.create('gateway'), options);
+      client = new Node(await Host.create('client'), options);
+      machine = await Host.create('machine');
+      await wire([gateway.host, 'eth0'], [client.host, 'eth0']);
+      await wire([gateway.host, 'lan'], [machine, 'eth0']);
+      for (const [host, link] of [
+        [gateway.host, 'eth0'],
+        [gateway.host, 'lan'],
+        [client.host, 'eth0'],
+        [machine, 'eth0'],
+      ] as const) {
+        await host.ip('link', 'set', link, 'up');
+      }
+      await gateway.host.ip('address', 'add', '2001:db8:1::1/64', 'dev', 'lan', 'nodad');
+      await machine.ip('address', 'add', '2001:db8:1::2/64', 'dev', 'eth0', 'nodad');
+      await machine.ip('route', 'add', 'fd77::/16', 'via', '2001:db8:1::1');
+      await gateway.host.run(['sysctl', '-qw', 'net.ipv6.conf.all.forwarding=1']);
+      gateway.start('gateway');
+      client.start('client');
+      await haveTunnel();
+      await machine.ip('address', 'add', `${await gateway.address()}/128`, 'dev', 'lo', 'nodad');
+    });
+    after(async () => {
+      await Promise.all([gateway?.close(), client?.close(), machine?.close()]);
+    });
+
+    beforeEach(() => {
+      client.log = '';
+    });
+
+    const haveTunnel = () =>
+      until('the two have a tunnel', async () => (await gateway.hasTunnels(1)) && client.hasTunnels(1), 30_000);
+
+    const send = async (
+      from: Host,
+      payload: Buffer,
+      options: { sourcePort?: number; count?: number; as?: readonly string[]; port?: number } = {},
+    ) => {
+      const { sourcePort = TUNNEL_PORT, count = 1, as = [], port = TUNNEL_PORT } = options;
+      const [source, destination] = [await gateway.address(), await client.address()];
+      const parameters = [
+        source,
+        String(sourcePort),
+        destination,
+        String(port),
+        payload.toString('hex'),
+        String(count),
+      ];
+      return from.attempt([...as, process.execPath, '-e', SEND, ...parameters]);
+    };
+
+    /** What the machine has sent so far has been through the gateway, the tunnel and the client. */
+    const pass = async () => {
+      await machine.run(['ping', '-n', '-c', '1', '-W', '5', '-I', '2001:db8:1::2', '2001:db8:1::1']);
+      await gateway.host.run(['ping', '-n', '-c', '1', '-W', '5', await client.address()]);
+      for (let i = 0; i < 2; i++) assert.ok(await client.status());
+    };
+
+    for (const count of [1, 10, 100]) {
+      it(`do not end their session because the machine says ${count} goodbyes from the address of the gateway`, async () => {
+        const { exitCode, output } = await send(machine, LEAVE, { count });
+        assert.equal(exitCode, 0, output);
+        await pass();
+        assert.equal(client.goodbyes, 0, client.log);
+        assert.ok(await client.hasTunnels(1));
+      });
     }
-    await gateway.host.ip('address', 'add', '2001:db8:1::1/64', 'dev', 'lan', 'nodad');
-    await machine.ip('address', 'add', '2001:db8:1::2/64', 'dev', 'eth0', 'nodad');
-    await machine.ip('route', 'add', 'fd77::/16', 'via', '2001:db8:1::1');
-    await gateway.host.run(['sysctl', '-qw', 'net.ipv6.conf.all.forwarding=1']);
-    gateway.start('gateway');
-    client.start('client');
-    await haveTunnel();
-    await machine.ip('address', 'add', `${await gateway.address()}/128`, 'dev', 'lo', 'nodad');
-  });
-  after(async () => {
-    await Promise.all([gateway?.close(), client?.close(), machine?.close()]);
-  });
 
-  beforeEach(() => {
-    client.log = '';
-  });
+    it('nor while the client starts again', async () => {
+      await client.kill();
+      client.start('client');
+      let isUp = false;
+      const flood = (async () => {
+        while (!isUp) await send(machine, LEAVE, { count: 10 });
+      })();
+      await haveTunnel();
+      isUp = true;
+      await flood;
+      await send(machine, LEAVE, { count: 10 });
+      await pass();
+      assert.equal(client.goodbyes, 0, client.log);
+    });
 
-  const haveTunnel = () =>
-    until('the two have a tunnel', async () => (await gateway.hasTunnels(1)) && client.hasTunnels(1), 30_000);
-
-  const send = async (
-    from: Host,
-    payload: Buffer,
-    options: { sourcePort?: number; count?: number; as?: readonly string[]; port?: number } = {},
-  ) => {
-    const { sourcePort = TUNNEL_PORT, count = 1, as = [], port = TUNNEL_PORT } = options;
-    const [source, destination] = [await gateway.address(), await client.address()];
-    const parameters = [source, String(sourcePort), destination, String(port), payload.toString('hex'), String(count)];
-    return from.attempt([...as, process.execPath, '-e', SEND, ...parameters]);
-  };
-
-  /** What the machine has sent so far has been through the gateway, the tunnel and the client. */
-  const pass = async () => {
-    await machine.run(['ping', '-n', '-c', '1', '-W', '5', '-I', '2001:db8:1::2', '2001:db8:1::1']);
-    await gateway.host.run(['ping', '-n', '-c', '1', '-W', '5', await client.address()]);
-    for (let i = 0; i < 2; i++) assert.ok(await client.status());
-  };
-
-  for (const count of [1, 10, 100]) {
-    it(`do not end their session because the machine says ${count} goodbyes from the address of the gateway`, async () => {
-      const { exitCode, output } = await send(machine, LEAVE, { count });
-      assert.equal(exitCode, 0, output);
+    it('do not listen to a user without rights on the gateway, whatever port he sends from', async () => {
+      for (const sourcePort of [TUNNEL_PORT, 0, 40_000])
+        await send(gateway.host, LEAVE, { sourcePort, count: 10, as: NOBODY });
+      // Others than those of the mesh are nobody's business but the user's.
+      const listener = new Listener(client.host, STRANGERS_PORT);
+      await listener.hears('listening');
+      await send(gateway.host, Buffer.from('11', 'hex'), { sourcePort: 40_000, port: STRANGERS_PORT, as: NOBODY });
+      await listener.hears('11');
+      await end(listener.child);
       await pass();
       assert.equal(client.goodbyes, 0, client.log);
       assert.ok(await client.hasTunnels(1));
     });
-  }
 
-  it('nor while the client starts again', async () => {
-    await client.kill();
-    client.start('client');
-    let isUp = false;
-    const flood = (async () => {
-      while (!isUp) await send(machine, LEAVE, { count: 10 });
-    })();
-    await haveTunnel();
-    isUp = true;
-    await flood;
-    await send(machine, LEAVE, { count: 10 });
-    await pass();
-    assert.equal(client.goodbyes, 0, client.log);
+    it('show a user who has taken the port nothing, and start all the same', async () => {
+      await client.kill();
+      const listener = new Listener(client.host, TUNNEL_PORT, NOBODY);
+      await listener.hears('listening');
+      client.start('client');
+      await haveTunnel();
+      await pass();
+      // He can have his own datagrams at most.
+      assert.equal(listener.heard, 'listening\n');
+      await end(listener.child);
+    });
   });
-
-  it('do not listen to a user without rights on the gateway, whatever port he sends from', async () => {
-    for (const sourcePort of [TUNNEL_PORT, 0, 40_000])
-      await send(gateway.host, LEAVE, { sourcePort, count: 10, as: NOBODY });
-    // Others than those of the mesh are nobody's business but the user's.
-    const listener = new Listener(client.host, STRANGERS_PORT);
-    await listener.hears('listening');
-    await send(gateway.host, Buffer.from('11', 'hex'), { sourcePort: 40_000, port: STRANGERS_PORT, as: NOBODY });
-    await listener.hears('11');
-    await end(listener.child);
-    await pass();
-    assert.equal(client.goodbyes, 0, client.log);
-    assert.ok(await client.hasTunnels(1));
-  });
-
-  it('show a user who has taken the port nothing, and start all the same', async () => {
-    await client.kill();
-    const listener = new Listener(client.host, TUNNEL_PORT, NOBODY);
-    await listener.hears('listening');
-    client.start('client');
-    await haveTunnel();
-    await pass();
-    // He can have his own datagrams at most.
-    assert.equal(listener.heard, 'listening\n');
-    await end(listener.child);
-  });
-});
+}

@@ -11,7 +11,7 @@ import { after, before, describe, it } from 'node:test';
 import { chooseAead } from '../../src/crypto/aead.ts';
 import { nodePrimitives } from '../../src/crypto/node.ts';
 import { RELAY_PORT, RunningDevice, type DeviceEvent } from '../../src/device/index.ts';
-import { endpointOf, parseAddress, parseEndpoint, parsePrefix } from '../../src/inet/index.ts';
+import { endpointOf, formatAddress, parseAddress, parseEndpoint, parsePrefix } from '../../src/inet/index.ts';
 import { inNamespace, namespacePath } from '../../src/linux/index.ts';
 import { end, Host, until, wire } from './hosts.ts';
 import { iperf3, ping } from './traffic.ts';
@@ -236,6 +236,42 @@ describe('five hosts in line', () => {
     const program = `require('dgram').createSocket('udp6').send('x', ${RELAY_PORT}, 'fd77::2', () => process.exit())`;
     await hosts[0].run([process.execPath, '-e', program]);
     await until('it is counted', async () => (await device.counters()).hostOnMeshPort === before + 1);
+  });
+
+  it('carry a message to a peer that was made the moment before, and over relays, past both hosts', async () => {
+    const [first, second, , , last] = nodes;
+    const heard: string[] = [];
+    for (const { device, index } of [second, last]) {
+      device.onTunnelMessage = (message, from) =>
+        heard.push(`${index} hears ${Buffer.from(message).toString()} from ${formatAddress(from)}`);
+    }
+    await first.device.configure({ peers: [{ publicKey: second.publicKey, remove: true }] });
+    const allowedIps = ['fd77::2', '10.77.0.2'].map((text) => ({ prefix: parsePrefix(text)! }));
+    const { publicKey } = second;
+    const isMade = first.device.configure({
+      peers: [{ publicKey, allowedIps, endpoint: parseEndpoint(`10.0.1.2:${PORT}`)! }],
+    });
+    first.device.sendInTunnel(Buffer.from('at once'), parseAddress('fd77::2')!);
+    await isMade;
+    first.device.sendInTunnel(Buffer.from('far'), parseAddress('fd77::5')!);
+    await until('both are heard', () => Promise.resolve(heard.length === 2));
+    assert.deepEqual(heard.sort(), ['2 hears at once from fd77::1', '5 hears far from fd77::1']);
+  });
+
+  it('have one thread: the others would let through what hosts may not send', async (t) => {
+    const { host } = nodes[0];
+    const device = await inNamespace(namespacePath(host.name), () =>
+      RunningDevice.start({ name: 'wm1', mtu: MTU, threads: 2 }),
+    );
+    try {
+      if (device.threads === 1) return t.skip(device.threadsReason);
+      await assert.rejects(
+        device.configureRelay({ address: parseAddress('fd77::1')!, mayForward: true }),
+        /several threads cannot relay: start it with one/,
+      );
+    } finally {
+      await device.close();
+    }
   });
 
   it('are told when the kernel refuses to send to a neighbour', async () => {
