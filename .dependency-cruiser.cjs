@@ -48,7 +48,7 @@ module.exports = {
       name: 'only-primitives',
       severity: 'error',
       comment: 'Pure floors get Primitives injected.',
-      from: { path: `^src/(${pure})/`, pathNot: notTests },
+      from: { path: `^src/(${pure})/`, pathNot: ['-for-testing\\.ts$', notTests] },
       to: { path: '^src/crypto/', pathNot: '^src/crypto/primitives\\.ts$' },
     },
     {

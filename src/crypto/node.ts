@@ -13,6 +13,7 @@ import { chooseMac } from './mac.ts';
 import type { AeadKey, Counter, IdentityPrimitives, Primitives } from './primitives.ts';
 import { chooseSealing, CIPHER, nodeSealing, NONCE_BYTES, TAG_BYTES } from './sealing.ts';
 import { chooseX25519 } from './x25519.ts';
+import { verifyKeyProof } from './xeddsa.ts';
 
 export { KEY_BYTES, NONCE_BYTES, TAG_BYTES };
 export const { seal: sealRfc8439, open: openRfc8439 } = nodeSealing;
@@ -55,6 +56,7 @@ export const identityPrimitives: IdentityPrimitives = {
     return plain(hash.digest());
   },
   ...ed25519,
+  verifyKeyProof,
 };
 
 /** Writes WireGuard's nonce: 32 zero bits and the little-endian counter (whitepaper §5.4.6). */

@@ -96,4 +96,9 @@ export interface IdentityPrimitives {
    * up, and in their only encoding. Costs no arithmetic; that the curve has such a point shows when a signature verifies.
    */
   isStrictEd25519PublicKey(publicKey: Uint8Array): boolean;
+  /**
+   * Whether `proof` (64 bytes) was made for `message` with the private half of this X25519 key (XEdDSA). False for a key
+   * of low order or in another encoding than X25519 gives.
+   */
+  verifyKeyProof(wireGuardPublicKey: Uint8Array, message: Uint8Array, proof: Uint8Array): boolean;
 }

@@ -1,6 +1,7 @@
 import { DISCOVERY_PORT, type StatusDocument } from '../api/index.ts';
 import { nodeAead } from '../crypto/aead.ts';
 import { identityPrimitives, nodePrimitives } from '../crypto/node.ts';
+import { signXeddsa } from '../crypto/xeddsa.ts';
 import { DeviceError, RunningDevice } from '../device/index.ts';
 import { formatAddress, type Endpoint } from '../inet/index.ts';
 import {
@@ -14,7 +15,7 @@ import {
   type Link,
 } from '../linux/index.ts';
 import { millis } from '../machine/index.ts';
-import { MESH_PREFIX, MeshNode, type NodeEvent, type TrustPolicy } from '../mesh/index.ts';
+import { keyProofMessage, MESH_PREFIX, MeshNode, type NodeEvent, type TrustPolicy } from '../mesh/index.ts';
 import { BEACON_GROUP } from './beacon-group.ts';
 import { BeaconSocket } from './beacon-socket.ts';
 import { BootstrapResolver } from './bootstrap.ts';
@@ -188,6 +189,7 @@ function createNode(config: Config, networks: Networks, { keys, storedSequence }
     meshName: config.mesh,
     identitySeed: keys.identitySeed,
     wireGuardPublicKey: keys.wireGuard.publicKey,
+    wireGuardKeyProof: proofOf(config.mesh, keys),
     hostName: config.name,
     storedSequence,
     trust,
@@ -198,6 +200,12 @@ function createNode(config: Config, networks: Networks, { keys, storedSequence }
     primitives: identityPrimitives,
     unixTime: () => millis(Date.now()),
   });
+}
+
+/** Made once: the private key is wiped before the mesh runs. */
+function proofOf(meshName: string, { identitySeed, wireGuard }: NodeKeys): Uint8Array {
+  const message = keyProofMessage(meshName, identityPrimitives.identityPublicKey(identitySeed));
+  return signXeddsa(wireGuard.privateKey, message, identityPrimitives.randomBytes(64));
 }
 
 /** What has been opened for a mesh before it runs. */

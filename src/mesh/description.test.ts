@@ -16,6 +16,7 @@ import {
 } from './description.ts';
 import { domain } from './domain.ts';
 import { identityFromSeed } from './identity.ts';
+import { provedKey } from './wireguard-key-for-testing.ts';
 
 const NOW = millis(1_800_000_000_000);
 const identity = identityFromSeed(new Uint8Array(32).fill(1), identityPrimitives);
@@ -28,7 +29,7 @@ function endpoint(text: string) {
 
 const content: DescriptionContent = {
   meshName: 'test',
-  wireGuardPublicKey: new Uint8Array(32).fill(2),
+  ...provedKey(new Uint8Array(32).fill(2), identity.publicKey),
   sequence: NOW,
   issuedAt: NOW,
   expiresAt: after(NOW, DESCRIPTION_LIFE),
@@ -90,14 +91,31 @@ describe('a description', () => {
   it('of another version, mesh, or with a sequence number that leaves no next one, is dropped', () => {
     const other = (key: number, value: unknown) =>
       read(signPayload(encode(mapOf(sign().bytes).set(key, value), rfc8949EncodeOptions)));
-    assert.equal(other(1, 2), 'description-unknown-version');
+    for (const version of [1, 3]) assert.equal(other(1, version), 'description-unknown-version');
     assert.equal(other(2, 'other'), 'description-foreign-mesh');
     assert.equal(other(5, MAX_SEQUENCE + 1), 'description-contradicts-itself');
     assert.equal(other(5, 2n ** 60n), 'description-malformed');
-    assert.equal(other(4, new Uint8Array(32)), 'description-malformed');
+    assert.equal(other(4, new Uint8Array(31)), 'description-malformed');
+    assert.equal(other(13, new Uint8Array(63)), 'description-malformed');
     assert.equal(other(8, 'x'.repeat(256)), 'description-malformed');
     assert.equal(other(9, Array(17).fill([Uint8Array.of(1, 2, 3, 4), 1, 1])), 'description-malformed');
     assert.equal(other(9, [[Uint8Array.of(1, 2, 3), 1, 1]]), 'description-malformed');
+  });
+
+  it('names a WireGuard key only with a proof made by that key, for this identity, in this mesh', () => {
+    const key = new Uint8Array(32).fill(2);
+    const victim = identityFromSeed(new Uint8Array(32).fill(5), identityPrimitives);
+    const victims = provedKey(key, victim.publicKey);
+    const thefts = [
+      { wireGuardKeyProof: new Uint8Array(64) },
+      // What everybody can see of the owner of the key.
+      victims,
+      provedKey(key, identity.publicKey, 'another mesh'),
+      // A proof of one's own, for the key of somebody else.
+      { wireGuardPublicKey: provedKey(new Uint8Array(32).fill(3), identity.publicKey).wireGuardPublicKey },
+      { wireGuardPublicKey: new Uint8Array(32) },
+    ];
+    for (const theft of thefts) assert.equal(read(sign(theft).bytes), 'description-key-not-proved');
   });
 
   it('has one encoding only', () => {

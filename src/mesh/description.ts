@@ -10,6 +10,7 @@ import { after, millis, type Millis } from '../machine/index.ts';
 import { domain } from './domain.ts';
 import { printableHostName } from './host-name.ts';
 import { IDENTITY_KEY_BYTES, identityOfKey, type Identity } from './identity.ts';
+import { isKeyProved, KEY_PROOF_BYTES } from './key-proof.ts';
 
 export const MAX_DESCRIPTION_BYTES = 4096;
 /** Of the descriptions we sign. */
@@ -27,7 +28,7 @@ const MAX_CAPABILITIES = 32;
 const MAX_HOST_NAME_LENGTH = 255;
 const SIGNATURE_BYTES = 64;
 const WIREGUARD_KEY_BYTES = 32;
-const FORMAT_VERSION = 1;
+const FORMAT_VERSION = 2;
 const LABEL = domain('wiremesh description v1');
 
 /** The keys of the map. A number is never used again for something else. */
@@ -44,6 +45,7 @@ const KEY = {
   networks: 10,
   capabilities: 11,
   membershipCertificate: 12,
+  wireGuardKeyProof: 13,
 } as const;
 
 const ENDPOINT_KIND = { interface: 1, configured: 2 } as const;
@@ -64,6 +66,8 @@ export interface OfferedNetwork {
 export interface DescriptionContent {
   readonly meshName: string;
   readonly wireGuardPublicKey: Uint8Array;
+  /** See key-proof.ts. */
+  readonly wireGuardKeyProof: Uint8Array;
   readonly sequence: number;
   /** Unix time, as `expiresAt`. */
   readonly issuedAt: Millis;
@@ -94,6 +98,7 @@ export type DescriptionDrop =
   | 'description-contradicts-itself'
   | 'description-weak-identity'
   | 'description-wrong-signature'
+  | 'description-key-not-proved'
   | 'description-expired'
   | 'description-expires-too-late';
 
@@ -116,6 +121,7 @@ export function signDescription(
     [KEY.endpoints, content.endpoints.map((e) => [e.endpoint.address.bytes, e.endpoint.port, ENDPOINT_KIND[e.kind]])],
     [KEY.networks, content.networks.map((n) => [n.prefix.address.bytes, n.prefix.length, n.kind, n.preference])],
     [KEY.capabilities, content.capabilities],
+    [KEY.wireGuardKeyProof, content.wireGuardKeyProof],
   ]);
   if (content.membershipCertificate !== undefined) map.set(KEY.membershipCertificate, content.membershipCertificate);
   const payload = encode(map, rfc8949EncodeOptions);
@@ -147,6 +153,7 @@ export function readDescription(
   if (!primitives.isStrictEd25519PublicKey(identityKey)) return 'description-weak-identity';
   const signature = bytes.subarray(0, SIGNATURE_BYTES);
   if (!primitives.verify(identityKey, signedMessage(payload), signature)) return 'description-wrong-signature';
+  if (!isKeyProved(content, identityKey, primitives)) return 'description-key-not-proved';
   if (content.expiresAt <= unixNow) return 'description-expired';
   if (content.expiresAt > after(unixNow, MAX_LIFE)) return 'description-expires-too-late';
   const { nodeId, address } = identityOfKey(identityKey, primitives);
@@ -185,7 +192,8 @@ function readContent(map: ReadonlyMap<unknown, unknown>, meshName: string): Desc
   const networks = readList(map.get(KEY.networks), MAX_NETWORKS, readNetwork);
   const capabilities = readList(map.get(KEY.capabilities), MAX_CAPABILITIES, readCapability);
   const membershipCertificate = map.get(KEY.membershipCertificate);
-  if (!isBytes(wireGuardPublicKey, WIREGUARD_KEY_BYTES) || wireGuardPublicKey.every((byte) => byte === 0)) return;
+  const wireGuardKeyProof = map.get(KEY.wireGuardKeyProof);
+  if (!isBytes(wireGuardPublicKey, WIREGUARD_KEY_BYTES) || !isBytes(wireGuardKeyProof, KEY_PROOF_BYTES)) return;
   if (!isCount(sequence) || !isCount(issuedAt) || !isCount(expiresAt)) return;
   if (typeof hostName !== 'string' || hostName.length > MAX_HOST_NAME_LENGTH) return;
   if (endpoints === undefined || networks === undefined || capabilities === undefined) return;
@@ -193,6 +201,7 @@ function readContent(map: ReadonlyMap<unknown, unknown>, meshName: string): Desc
   return {
     meshName,
     wireGuardPublicKey,
+    wireGuardKeyProof,
     sequence,
     issuedAt: millis(issuedAt),
     expiresAt: millis(expiresAt),

@@ -9,6 +9,7 @@ export * from './known-nodes.ts';
 export * from './identity.ts';
 export * from './address.ts';
 export * from './description.ts';
+export { keyProofMessage } from './key-proof.ts';
 export * from './entitlement.ts';
 export * from './gateways.ts';
 export * from './messages.ts';

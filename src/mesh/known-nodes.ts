@@ -73,16 +73,16 @@ export class KnownNodes {
   }
 
   /**
-   * Who must go so that `description` can come: the node that claims the same WireGuard key, or, where the table is full,
-   * the one known for longest. Who has answered through the tunnel has shown that the key is its own, and stays: then
-   * the answer is why `description` cannot come.
+   * Who must go so that `description` can come: where the table is full, the node known for longest among those that have
+   * never answered through the tunnel. Or why it cannot come: a WireGuard key is the first one's who proved to have it,
+   * for as long as he is known.
    */
   inTheWayOf(description: Description): KnownNode | 'key-taken' | 'address-taken' | 'table-full' | undefined {
     const { nodeId } = description;
     const neighbour = this.withAddress(description.address);
     if (neighbour !== undefined && neighbour.description.nodeId !== nodeId) return 'address-taken';
     const rival = this.withKey(description.wireGuardPublicKey);
-    if (rival !== undefined && rival.description.nodeId !== nodeId) return rival.tunnel.hasBeenUp ? 'key-taken' : rival;
+    if (rival !== undefined && rival.description.nodeId !== nodeId) return 'key-taken';
     if (this.#byNodeId.has(nodeId) || this.#byNodeId.size < MAX_NODES) return undefined;
     for (const node of this.#byNodeId.values()) if (!node.tunnel.hasBeenUp) return node;
     return 'table-full';

@@ -19,6 +19,7 @@ import { DeviceForTesting, lengthOfMessage, type WireGuardMessage } from './devi
 import type { NatForTesting } from './nat-for-testing.ts';
 import type { NodeEvent, NodeInput, NodeOptions, NodeOutput } from './node-interface.ts';
 import { MeshNode } from './node.ts';
+import { provedKey } from './wireguard-key-for-testing.ts';
 
 export const PORT = 51820;
 const UNIX_ORIGIN = 1_800_000_000_000;
@@ -61,7 +62,8 @@ interface Running {
   dueAt: Millis;
 }
 
-export interface HostOptions extends Partial<NodeOptions> {
+export interface HostOptions extends Omit<Partial<NodeOptions>, 'wireGuardPublicKey' | 'wireGuardKeyProof'> {
+  readonly wireGuardPrivateKey?: Uint8Array;
   /** Numbers of links; the same number is the same link. */
   readonly links?: readonly number[];
   /** On the routed network, where everybody reaches everybody. */
@@ -113,12 +115,17 @@ export class NetworkForTesting {
 
   /** Starts a host, or starts one again that was killed; what is not given is derived from its name. */
   start(name: string, options: HostOptions = {}): MeshNode {
-    const { links = [1], addresses = [], nat, ...nodeOptions } = options;
+    const { links = [1], addresses = [], nat, wireGuardPrivateKey, ...nodeOptions } = options;
     const seed = this.#primitives.sha224(Uint8Array.from(name, (letter) => letter.charCodeAt(0)));
-    const wireGuardPublicKey = options.wireGuardPublicKey ?? Uint8Array.of(...seed, 1, 2, 3, 4);
+    const identitySeed = options.identitySeed ?? Uint8Array.of(...seed, 0, 0, 0, 0);
+    const key = provedKey(
+      wireGuardPrivateKey ?? Uint8Array.of(...seed, 1, 2, 3, 4),
+      this.#primitives.identityPublicKey(identitySeed),
+      options.meshName,
+    );
     const node = new MeshNode({
       meshName: 'test',
-      identitySeed: Uint8Array.of(...seed, 0, 0, 0, 0),
+      identitySeed,
       hostName: name,
       storedSequence: this.storedSequences.get(name) ?? 0,
       trust: { mode: 'open' },
@@ -129,10 +136,10 @@ export class NetworkForTesting {
       primitives: this.#primitives,
       unixTime: this.unixTime,
       ...nodeOptions,
-      wireGuardPublicKey,
+      ...key,
     });
     const host: Host = { name, links, addresses, linkLocal: linkLocalFrom(seed), nat, running: undefined };
-    const running = { node, device: this.#newDevice(host, node, wireGuardPublicKey), dueAt: millis(Infinity) };
+    const running = { node, device: this.#newDevice(host, node, key.wireGuardPublicKey), dueAt: millis(Infinity) };
     host.running = running;
     this.#add(host);
     this.handle(name, { kind: 'own-endpoints', endpoints: addresses.map((address) => endpointOf(address, PORT)) });

@@ -8,6 +8,7 @@ import { answerRequest } from './description-exchange.ts';
 import { identityFromSeed } from './identity.ts';
 import { meshTag, readMessage, writeMessage, type Hello } from './messages.ts';
 import { NetworkForTesting, PORT, type HostOptions } from './network-for-testing.ts';
+import { provedKey, type ProvedKey } from './wireguard-key-for-testing.ts';
 
 const TAG = meshTag('test', identityPrimitives);
 
@@ -35,7 +36,8 @@ function forged(sim: NetworkForTesting, number: number, change: Partial<Descript
   );
   const now = sim.unixTime();
   const content = {
-    ...{ meshName: 'test', wireGuardPublicKey: identity.publicKey, sequence: now, hostName: `forged-${number}` },
+    ...provedKey(identity.seed, identity.publicKey),
+    ...{ meshName: 'test', sequence: now, hostName: `forged-${number}` },
     ...{ issuedAt: now, expiresAt: after(now, DESCRIPTION_LIFE), endpoints: [], networks: [], capabilities: [] },
   };
   return signDescription({ ...content, ...change }, identity, identityPrimitives);
@@ -63,6 +65,20 @@ function offer(sim: NetworkForTesting, impostor: string, victim: string, descrip
       if (part !== undefined) sim.inject(impostor, writeMessage(part, TAG), to);
     }
   }
+}
+
+/** What everybody can see of a host: its WireGuard key, and its proof. */
+function keyOf(name: string): ProvedKey {
+  const seed = identityPrimitives.sha224(Uint8Array.from(name, (letter) => letter.charCodeAt(0)));
+  const identity = identityPrimitives.identityPublicKey(Uint8Array.of(...seed, 0, 0, 0, 0));
+  return provedKey(Uint8Array.of(...seed, 1, 2, 3, 4), identity);
+}
+
+function namesOf(sim: NetworkForTesting, name: string): string[] {
+  return sim
+    .node(name)
+    .status()
+    .nodes.map(({ hostName }) => hostName);
 }
 
 function drops(sim: NetworkForTesting, name: string): Readonly<Record<string, number>> {
@@ -109,33 +125,46 @@ describe('a hostile machine on the link', () => {
     );
   });
 
-  it('cannot take the WireGuard key of a node whose tunnel has answered, nor ours', () => {
+  it('cannot take the WireGuard key of another node, nor ours, not even with the proof that the owner shows', () => {
     const sim = besieged();
-    const keyOf = (name: string, seenBy: string) => {
-      const view = sim
-        .node(seenBy)
-        .status()
-        .nodes.find(({ hostName }) => hostName === name);
-      assert.ok(view);
-      return view.wireGuardPublicKey;
-    };
-    offer(sim, 'evil', 'a', forged(sim, 1, { wireGuardPublicKey: keyOf('b', 'a') }));
-    offer(sim, 'evil', 'a', forged(sim, 2, { wireGuardPublicKey: keyOf('a', 'b') }));
+    const [a, b] = ['a', 'b'].map((name) => keyOf(name));
+    offer(sim, 'evil', 'a', forged(sim, 1, b));
+    offer(sim, 'evil', 'a', forged(sim, 2, a));
+    offer(sim, 'evil', 'a', forged(sim, 3, { wireGuardPublicKey: b.wireGuardPublicKey }));
     sim.runFor(seconds(30));
     assert.deepEqual(sim.up('a'), ['b']);
-    const events = sim.eventsOf('a').filter((event) => event.startsWith('identity-contradiction'));
-    assert.deepEqual(events, ['identity-contradiction forged-1', 'identity-contradiction forged-2']);
+    assert.equal(drops(sim, 'a')['description-key-not-proved'], 3);
   });
 
-  it('loses a WireGuard key that it claimed first to the node that can use it', () => {
-    const sim = network();
-    sim.start('a');
-    sim.start('evil');
-    sim.kill('evil');
-    offer(sim, 'evil', 'a', forged(sim, 1, { wireGuardPublicKey: new Uint8Array(32).fill(7) }));
-    sim.start('b', { wireGuardPublicKey: new Uint8Array(32).fill(7) });
-    sim.runFor(seconds(10));
-    assert.deepEqual(sim.up('a'), ['b']);
+  for (const attempts of [1, 10]) {
+    it(`cannot take the place of a node that has no tunnel yet, with ${attempts} descriptions`, () => {
+      const sim = network();
+      // Too many for everybody to be everybody's neighbour: a knows b, and has no session with it.
+      const names = ['a', 'b', ...Array.from({ length: 12 }, (_, i) => `n${i}`)];
+      for (const name of names) sim.start(name);
+      sim.attach('evil', {}, () => {});
+      sim.runFor(seconds(60));
+      for (let n = 0; n < attempts; n++) offer(sim, 'evil', 'a', forged(sim, n, keyOf('b')));
+      for (let n = 0; n < 100; n++) {
+        sim.sendData('a', 'b');
+        sim.runFor(millis(20));
+      }
+      sim.runFor(seconds(5));
+      assert.equal(sim.delivered.filter(({ host }) => host === 'b').length, 100);
+      assert.equal(drops(sim, 'a')['description-key-not-proved'], attempts);
+    });
+  }
+
+  it('that owns a key itself uses it under one identity: the first one stays', () => {
+    const sim = besieged();
+    const own = (number: number) => {
+      const { identityKey } = forged(sim, number);
+      return forged(sim, number, provedKey(new Uint8Array(32).fill(7), identityKey));
+    };
+    for (const number of [1, 2]) offer(sim, 'evil', 'a', own(number));
+    const events = sim.eventsOf('a').filter((event) => event.startsWith('identity-contradiction'));
+    assert.deepEqual(events, ['identity-contradiction forged-2']);
+    assert.equal(namesOf(sim, 'a').includes('forged-1'), true);
   });
 
   it('fills no table: live nodes stay, and newcomers still get in', () => {

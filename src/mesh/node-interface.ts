@@ -15,6 +15,8 @@ export interface NodeOptions {
   /** 32 secret bytes. Kept, not copied. */
   readonly identitySeed: Uint8Array;
   readonly wireGuardPublicKey: Uint8Array;
+  /** Made by that key for `keyProofMessage` of this node. */
+  readonly wireGuardKeyProof: Uint8Array;
   readonly hostName: string;
   /** The last one that `store-sequence` asked to store; 0 if it is not known. */
   readonly storedSequence: number;

@@ -3,6 +3,7 @@ import { describe, it } from 'node:test';
 import { identityPrimitives } from '../crypto/node.ts';
 import { endpointOf, parseAddress, type Endpoint, type IpAddress } from '../inet/index.ts';
 import { millis, seconds } from '../machine/index.ts';
+import { fromHex } from './hex.ts';
 import { NetworkForTesting, PORT, type HostOptions } from './network-for-testing.ts';
 
 function network(): NetworkForTesting {
@@ -184,7 +185,7 @@ describe('a node that is killed and started again', () => {
         unixTime: () => millis(sim.unixTime() - 3_600_000),
       }),
     ],
-    ['with another WireGuard key', () => ({ wireGuardPublicKey: new Uint8Array(32).fill(9) })],
+    ['with another WireGuard key', () => ({ wireGuardPrivateKey: new Uint8Array(32).fill(9) })],
   ];
   for (const [how, options] of lives) {
     it(`${how}, is connected again within seconds, and nobody else is touched`, () => {
@@ -279,9 +280,9 @@ describe('what a node wants configured', () => {
   it('is one peer with exactly the address of the other node, then its endpoint, and nothing twice', () => {
     const sim = network();
     sim.start('a');
-    const b = sim.start('b', { wireGuardPublicKey: new Uint8Array(32).fill(7) });
+    const b = sim.start('b');
     sim.runFor(seconds(600));
-    const publicKey = new Uint8Array(32).fill(7);
+    const publicKey = fromHex(sim.device('b').key);
     assert.deepEqual(sim.configured('a'), [
       { publicKey, replaceAllowedIps: true, allowedIps: [{ prefix: { address: b.address, length: 128 } }] },
       { publicKey, updateOnly: true, endpoint: sim.linkLocalEndpoint('b') },

@@ -17,6 +17,7 @@ import { HolePunching } from './hole-punching.ts';
 import { printableHostName } from './host-name.ts';
 import { identityFromSeed } from './identity.ts';
 import { Imports } from './imports.ts';
+import { rememberingProofs } from './key-proof.ts';
 import type { KnownNode } from './known-nodes.ts';
 import { meshTag, type Probe } from './messages.ts';
 import { Neighbours } from './neighbours.ts';
@@ -157,12 +158,14 @@ export class MeshNode implements Machine<NodeInput, NodeOutput> {
   }
 
   #createContext(options: NodeOptions): NodeContext {
-    const { meshName, wireGuardPublicKey, primitives, storedSequence, unixTime, trust, networks } = options;
+    const { meshName, wireGuardPublicKey, wireGuardKeyProof, storedSequence, unixTime, trust, networks } = options;
+    const primitives = { ...options.primitives, verifyKeyProof: rememberingProofs(options.primitives) };
     const identity = identityFromSeed(options.identitySeed, primitives);
     const { nodeId } = identity;
     const hostName = printableHostName(options.hostName);
     const capabilities = options.mayRelay ? [RELAY_CAPABILITY] : [];
-    const self = { identity, meshName, wireGuardPublicKey, hostName, capabilities, networks };
+    const keys = { wireGuardPublicKey, wireGuardKeyProof };
+    const self = { identity, meshName, ...keys, hostName, capabilities, networks };
     const own = new OwnDescription(self, primitives, storedSequence, unixTime());
     const tag = meshTag(meshName, primitives);
     const outbox = new Outbox(tag);
@@ -175,7 +178,7 @@ export class MeshNode implements Machine<NodeInput, NodeOutput> {
     });
     const neighbours = new Neighbours(nodeId, roster.nodes);
     const chance = () => viewOf(primitives.randomBytes(4)).getUint32(0) / 2 ** 32;
-    return { options, nodeId, tag, own, outbox, roster, neighbours, nonce, chance };
+    return { options: { ...options, primitives }, nodeId, tag, own, outbox, roster, neighbours, nonce, chance };
   }
 
   #start(now: Millis): void {

@@ -14,6 +14,7 @@ const self = {
   meshName: 'test',
   hostName: 'h',
   wireGuardPublicKey: new Uint8Array(32).fill(2),
+  wireGuardKeyProof: new Uint8Array(64),
   capabilities: [],
   networks: [],
 };

@@ -18,6 +18,7 @@ export interface Self {
   readonly meshName: string;
   readonly hostName: string;
   readonly wireGuardPublicKey: Uint8Array;
+  readonly wireGuardKeyProof: Uint8Array;
   readonly capabilities: readonly string[];
   readonly networks: readonly OfferedNetwork[];
 }
@@ -50,6 +51,7 @@ export class OwnDescription {
         meshName: this.#self.meshName,
         hostName: this.#self.hostName,
         wireGuardPublicKey: this.#self.wireGuardPublicKey,
+        wireGuardKeyProof: this.#self.wireGuardKeyProof,
         sequence: this.#sequence,
         issuedAt,
         expiresAt: after(issuedAt, DESCRIPTION_LIFE),
