@@ -1,4 +1,11 @@
-import { endpointOf, formatEndpoint, isLinkLocal, type Endpoint, type IpAddress } from '../inet/index.ts';
+import {
+  endpointOf,
+  formatAddress,
+  formatEndpoint,
+  isLinkLocal,
+  type Endpoint,
+  type IpAddress,
+} from '../inet/index.ts';
 import {
   AddressMonitor,
   LinkMonitor,
@@ -17,6 +24,8 @@ const SETTLE_MS = 100;
 export interface HostView {
   /** Links that a beacon can go out on. */
   readonly links: readonly Link[];
+  /** The link-local addresses of this host, by index of the link. */
+  readonly linkLocals: ReadonlyMap<number, readonly IpAddress[]>;
   /** Addresses of this host that others may reach, with the port WireGuard is bound to. */
   readonly endpoints: readonly Endpoint[];
 }
@@ -34,11 +43,17 @@ export function viewHost(links: readonly Link[], addresses: readonly LinkAddress
   const tunnel = links.find(({ name }) => name === choice.tunnel)?.index;
   const usable = addresses.filter((entry) => !entry.isTentative && entry.interfaceIndex !== tunnel);
   // A beacon needs a link-local address to come from; the kernel gives a link one a moment after the link is up.
-  const canSpeak = new Set(usable.filter(({ address }) => isLinkLocal(address)).map((entry) => entry.interfaceIndex));
+  const linkLocals = new Map<number, IpAddress[]>();
+  for (const { address, interfaceIndex } of usable) {
+    if (isLinkLocal(address)) linkLocals.set(interfaceIndex, [...(linkLocals.get(interfaceIndex) ?? []), address]);
+  }
   const isWanted = (link: Link) =>
     choice.chosen.length === 0 ? !link.isLoopback && !link.isPointToPoint : choice.chosen.includes(link.name);
   return {
-    links: links.filter((link) => link.running && link.supportsMulticast && canSpeak.has(link.index) && isWanted(link)),
+    links: links.filter(
+      (link) => link.running && link.supportsMulticast && linkLocals.has(link.index) && isWanted(link),
+    ),
+    linkLocals,
     endpoints: usable
       .filter(({ address }) => isReachable(address))
       .map(({ address }) => endpointOf(address, choice.port)),
@@ -81,6 +96,7 @@ export class HostLinks {
     const text = JSON.stringify([
       view.links.map(({ index, name }) => [index, name]),
       view.endpoints.map(formatEndpoint),
+      [...view.linkLocals].map(([index, addresses]) => [index, addresses.map(formatAddress)]),
     ]);
     if (text === this.#reported) return;
     this.#reported = text;

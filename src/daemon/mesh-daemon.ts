@@ -313,13 +313,14 @@ export class MeshDaemon {
     else log.warn(`${what}: ${error.message}`);
   }
 
-  #handleHost({ links, endpoints }: HostView): void {
+  #handleHost({ links, linkLocals, endpoints }: HostView): void {
     const joined = new Set(this.#links.map(({ index }) => index));
     for (const link of links) if (!joined.has(link.index)) void this.#joinGroup(link);
     this.#links = links;
     this.#logLinks();
     this.#wiring.handle({ kind: 'own-endpoints', endpoints });
-    this.#wiring.handle({ kind: 'links', links: links.map(({ index, name }) => ({ index, name })) });
+    const own = links.map(({ index, name }) => ({ index, name, addresses: linkLocals.get(index) ?? [] }));
+    this.#wiring.handle({ kind: 'links', links: own });
   }
 
   async #joinGroup(link: Link): Promise<void> {

@@ -36,6 +36,16 @@ export class Candidates {
     this.#heard = [{ endpoint, at: now }, ...others].slice(0, MAX_HEARD);
   }
 
+  hasHeardFrom(endpoint: Endpoint, now: Millis): boolean {
+    return this.#heard.some(
+      (heard) => endpointsEqual(heard.endpoint, endpoint) && after(heard.at, HEARD_TIMEOUT) > now,
+    );
+  }
+
+  isDescribed(endpoint: Endpoint): boolean {
+    return this.#described.some((described) => endpointsEqual(described, endpoint));
+  }
+
   get hasHeard(): boolean {
     return this.#heard.length > 0;
   }

@@ -75,6 +75,11 @@ export class HolePunch {
     this.handleTimeout(now);
   }
 
+  /** Whether the other side has just told us that it may be reached there. */
+  isTarget(endpoint: Endpoint): boolean {
+    return this.#phase.name === 'punching' && this.#phase.targets.some((target) => endpointsEqual(target, endpoint));
+  }
+
   /** There is a direct path, or nobody wants one any more. */
   stop(): void {
     this.#phase = { name: 'idle' };

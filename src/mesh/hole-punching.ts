@@ -9,11 +9,11 @@ import { ReflexiveEndpoints } from './reflexive-endpoints.ts';
 
 export class HolePunching {
   readonly #context: NodeContext;
-  readonly #sendHello: (to: Endpoint) => void;
+  readonly #sendHello: (to: Endpoint, now: Millis) => void;
   readonly #reflexive = new ReflexiveEndpoints();
   readonly #punches = new Map<KnownNode, HolePunch>();
 
-  constructor(context: NodeContext, sendHello: (to: Endpoint) => void) {
+  constructor(context: NodeContext, sendHello: (to: Endpoint, now: Millis) => void) {
     this.#context = context;
     this.#sendHello = sendHello;
   }
@@ -46,10 +46,20 @@ export class HolePunching {
     return next === Infinity ? undefined : millis(next);
   }
 
-  drain(): void {
+  /** Where authenticated nodes see us, the endpoint with the most of them first. */
+  reflexiveEndpoints(now: Millis): Endpoint[] {
+    return this.#reflexive.list(now);
+  }
+
+  /** Whether the node has told us inside the tunnel that it may be reached there. */
+  isTarget(node: KnownNode, endpoint: Endpoint): boolean {
+    return this.#punches.get(node)?.isTarget(endpoint) === true;
+  }
+
+  drain(now: Millis): void {
     for (const [node, punch] of this.#punches) {
       for (const output of drained(punch)) {
-        if (output.kind === 'hello') this.#sendHello(output.to);
+        if (output.kind === 'hello') this.#sendHello(output.to, now);
         else this.#context.outbox.tunnelSend(output, node);
       }
     }

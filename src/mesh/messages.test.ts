@@ -19,7 +19,10 @@ const nodeId = '0123456789abcdef'.repeat(4).slice(0, 56);
 const news = { nodeId, sequence: Number.MAX_SAFE_INTEGER };
 
 const messages: Message[] = [
-  { kind: 'hello', ...news, knownSequence: 7, challenge: 2n ** 64n - 1n, echo: 1n, pleaseAnswer: true },
+  {
+    ...{ kind: 'hello', ...news, knownSequence: 7, challenge: 2n ** 64n - 1n, echo: 1n, pleaseAnswer: true },
+    ...{ target: parseEndpoint('[fe80::1]:7077'), signature: new Uint8Array(64).fill(9) },
+  },
   { kind: 'description-request', nodeId, nonce: 5n, offset: 4095 },
   {
     kind: 'description-part',

@@ -22,7 +22,7 @@ import { ENDPOINT_BYTES, readEndpoint, writeEndpoint } from './wire-endpoint.ts'
 /** The first byte of every message. */
 export const MAGIC = 0x77;
 export const MAX_MESSAGE_BYTES = 1200;
-const VERSION = 2;
+const VERSION = 3;
 
 const TYPE = {
   hello: 1,
@@ -42,7 +42,10 @@ const TYPE = {
 
 /** Where the fields lie, in bytes. */
 const HEADER = { magic: 0, version: 1, type: 2, tag: 4, end: 12 } as const;
-const HELLO = { nodeId: 12, sequence: 40, knownSequence: 48, challenge: 56, echo: 64, flags: 72, end: 76 } as const;
+const HELLO = {
+  ...{ nodeId: 12, sequence: 40, knownSequence: 48, challenge: 56, echo: 64, flags: 72 },
+  ...{ target: 73, signature: 92, end: 156 },
+} as const;
 const REQUEST = { nodeId: 12, nonce: 40, offset: 48, end: 50, paddedEnd: MAX_MESSAGE_BYTES } as const;
 const PART = { nodeId: 12, nonce: 40, sequence: 48, total: 56, offset: 58, bytes: 60 } as const;
 const PROBE = { nonce: 12, flags: 20, end: 21 } as const;
@@ -57,6 +60,8 @@ const NEWS = { nodeId: 0, sequence: 28, end: 36 } as const;
 export const MAX_PART_BYTES = MAX_MESSAGE_BYTES - PART.bytes;
 export const MAX_SUMMARY_ENTRIES = Math.floor((MAX_MESSAGE_BYTES - SUMMARY.entries) / NEWS.end);
 const PLEASE_ANSWER = 1;
+const HELLO_LABEL = domain('wiremesh hello v1');
+export const NO_SIGNATURE = new Uint8Array(HELLO.end - HELLO.signature);
 /** In the flags of a probe and of its reply: the wish, and beside it one bit each. */
 const WISH = 3;
 const IS_INTERESTED = 4;
@@ -83,6 +88,10 @@ export interface Hello extends News {
   /** The challenge of the Hello that this one answers: its sender gets what is sent to its address. 0: no answer. */
   readonly echo: bigint;
   readonly pleaseAnswer: boolean;
+  /** In an answer, the endpoint that it is sent to: who passes it on under an address of his own shows here. */
+  readonly target: Endpoint | undefined;
+  /** In an answer, that of the sender's identity over all the rest (`signedPartOfHello`); zeros in others. */
+  readonly signature: Uint8Array;
 }
 
 export interface DescriptionRequest {
@@ -325,6 +334,17 @@ function writeHello(hello: Hello, bytes: Uint8Array, view: DataView): void {
   view.setBigUint64(HELLO.challenge, hello.challenge);
   view.setBigUint64(HELLO.echo, hello.echo);
   bytes[HELLO.flags] = hello.pleaseAnswer ? PLEASE_ANSWER : 0;
+  writeEndpoint(hello.target, bytes, HELLO.target);
+  bytes.set(hello.signature, HELLO.signature);
+}
+
+/** What the signature of a Hello covers, behind a label; `datagram` is the whole message. */
+export function signedPartOfHello(datagram: Uint8Array): Uint8Array {
+  const part = datagram.subarray(0, HELLO.signature);
+  const message = new Uint8Array(HELLO_LABEL.length + part.length);
+  message.set(HELLO_LABEL);
+  message.set(part, HELLO_LABEL.length);
+  return message;
 }
 
 function readHello(view: DataView): Hello | undefined {
@@ -340,6 +360,8 @@ function readHello(view: DataView): Hello | undefined {
     challenge: view.getBigUint64(HELLO.challenge),
     echo: view.getBigUint64(HELLO.echo),
     pleaseAnswer: (view.getUint8(HELLO.flags) & PLEASE_ANSWER) !== 0,
+    target: readEndpoint(view, HELLO.target),
+    signature: new Uint8Array(view.buffer, view.byteOffset + HELLO.signature, HELLO.end - HELLO.signature).slice(),
   };
 }
 

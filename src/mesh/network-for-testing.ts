@@ -143,7 +143,8 @@ export class NetworkForTesting {
     host.running = running;
     this.#add(host);
     this.handle(name, { kind: 'own-endpoints', endpoints: addresses.map((address) => endpointOf(address, PORT)) });
-    this.handle(name, { kind: 'links', links: links.map((index) => ({ index, name: `eth${index}` })) });
+    const own = links.map((index) => ({ index, name: `eth${index}`, addresses: [host.linkLocal] }));
+    this.handle(name, { kind: 'links', links: own });
     this.#pollDevice(host, running);
     return node;
   }

@@ -33,13 +33,21 @@ export interface NodeOptions {
   readonly unixTime: () => Millis;
 }
 
+/** A link to send beacons on. */
+export interface OwnLink {
+  readonly index: number;
+  readonly name: string;
+  /** The link-local addresses of this host there. */
+  readonly addresses: readonly IpAddress[];
+}
+
 export type NodeInput =
   /** Arrived on the UDP port or from the beacon group. */
   | { readonly kind: 'datagram'; readonly datagram: Uint8Array; readonly from: Endpoint }
   /** Arrived inside the tunnel. */
   | { readonly kind: 'tunnel-datagram'; readonly datagram: Uint8Array; readonly from: IpAddress }
   /** The links to send beacons on. */
-  | { readonly kind: 'links'; readonly links: readonly { readonly index: number; readonly name: string }[] }
+  | { readonly kind: 'links'; readonly links: readonly OwnLink[] }
   /** This host's own addresses, with the bound port. */
   | { readonly kind: 'own-endpoints'; readonly endpoints: readonly Endpoint[] }
   /** The bootstrap endpoints, resolved again. */

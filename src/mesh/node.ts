@@ -60,9 +60,12 @@ export class MeshNode implements Machine<NodeInput, NodeOutput> {
     const listener = {
       handleFetched: this.#handleFetched,
       handleNewsOfSelf: (sequence: number, now: Millis) => this.#ownNews.handle(sequence, now),
+      reflexiveEndpoints: (now: Millis) => this.#holePunching.reflexiveEndpoints(now),
+      isToldBy: (node: KnownNode, endpoint: Endpoint) =>
+        node.tunnel.candidates.isDescribed(endpoint) || this.#holePunching.isTarget(node, endpoint),
     };
     this.#underlay = new Underlay(this.#context, listener);
-    this.#holePunching = new HolePunching(this.#context, (to) => this.#underlay.call(to));
+    this.#holePunching = new HolePunching(this.#context, (to, now) => this.#underlay.call(to, now));
     const shared = { context: this.#context, paths: this.#paths, holePunching: this.#holePunching };
     this.#overlay = new Overlay({ ...shared, imports: this.#imports, listener });
   }
@@ -79,11 +82,9 @@ export class MeshNode implements Machine<NodeInput, NodeOutput> {
       case 'tunnel-datagram':
         this.#overlay.handleDatagram(input.datagram, input.from, now);
         break;
-      case 'links': {
-        const indices = input.links.map(({ index }) => index);
-        discovery.handleLinks(indices, now);
+      case 'links':
+        this.#underlay.handleLinks(input.links, now);
         break;
-      }
       case 'own-endpoints':
         if (own.setEndpoints(input.endpoints)) this.#ownNews.signSoon(now);
         break;
@@ -203,6 +204,8 @@ export class MeshNode implements Machine<NodeInput, NodeOutput> {
     if (description.nodeId !== nodeId) return outbox.drop('description-of-another-node');
     const node = roster.admit(description, origin, now);
     if (node === undefined) return;
+    // Whoever has handed the description over need not be its node: now that its key is known, it can show that it is.
+    if (origin.endpoint !== undefined) this.#underlay.call(origin.endpoint, now);
     this.#paths.handleDescribed(node, now);
     this.#imports.handleDescribed(node, now);
     neighbours.reviewSoon(now);
@@ -268,8 +271,8 @@ export class MeshNode implements Machine<NodeInput, NodeOutput> {
     do this.#paths.drain(now);
     while (this.#drainTunnels(now));
     this.#imports.drain(now);
-    this.#holePunching.drain();
-    this.#underlay.drain();
+    this.#holePunching.drain(now);
+    this.#underlay.drain(now);
     this.#overlay.drain();
   }
 
@@ -289,7 +292,7 @@ export class MeshNode implements Machine<NodeInput, NodeOutput> {
     const { outbox, neighbours } = this.#context;
     switch (output.kind) {
       case 'hello':
-        return this.#underlay.call(output.to);
+        return this.#underlay.call(output.to, now);
       case 'endpoint':
         return this.#setEndpoint(node, output.endpoint);
       case 'relay':

@@ -38,6 +38,10 @@ export class OwnDescription {
     this.#current = this.sign(unixNow);
   }
 
+  get identity(): Identity {
+    return this.#self.identity;
+  }
+
   get current(): Description {
     return this.#current;
   }

@@ -1,5 +1,7 @@
 /** Token buckets in the caller's time: one for everybody together, one for each source. */
-import { millis, type Millis } from '../machine/index.ts';
+import { after, millis, seconds, type Millis } from '../machine/index.ts';
+
+const PREFERRED_FOR = seconds(600);
 
 /** `perSecond` on average, `burst` at once. */
 export interface Rate {
@@ -30,15 +32,29 @@ export class TokenBucket {
 
 export class RateLimit {
   readonly #everybody: TokenBucket;
+  /** As much again for those who have shown who they are: strangers cannot use it up. */
+  readonly #preferred: TokenBucket;
   readonly #perSource: Rate;
   readonly #maxSources: number;
   /** The least recently seen source first. */
   readonly #buckets = new Map<string, TokenBucket>();
+  /** The sources that were preferred last, the longest ago first. */
+  readonly #preferredAt = new Map<string, Millis>();
 
   constructor(rates: { everybody: Rate; perSource: Rate; maxSources: number }) {
     this.#everybody = new TokenBucket(rates.everybody);
+    this.#preferred = new TokenBucket(rates.everybody);
     this.#perSource = rates.perSource;
     this.#maxSources = rates.maxSources;
+  }
+
+  /** `source` has shown that somebody is there whom we know. */
+  prefer(source: string, now: Millis): void {
+    this.#preferredAt.delete(source);
+    this.#preferredAt.set(source, now);
+    if (this.#preferredAt.size > this.#maxSources) {
+      this.#preferredAt.delete(this.#preferredAt.keys().next().value as string);
+    }
   }
 
   /** Whether one more message of `source` may cost us something. */
@@ -48,6 +64,8 @@ export class RateLimit {
     this.#buckets.set(source, bucket);
     if (this.#buckets.size > this.#maxSources) this.#buckets.delete(this.#buckets.keys().next().value as string);
     // The source's own bucket first: one loud source must not empty the bucket of all.
-    return bucket.take(now) && this.#everybody.take(now);
+    if (!bucket.take(now)) return false;
+    const isPreferred = after(this.#preferredAt.get(source) ?? millis(-Infinity), PREFERRED_FOR) > now;
+    return (isPreferred && this.#preferred.take(now)) || this.#everybody.take(now);
   }
 }

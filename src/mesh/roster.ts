@@ -64,7 +64,6 @@ export class Roster {
     const node = known === undefined ? this.#add(description, origin.foundBy) : this.#update(known, description, now);
     node.tunnel.candidates.describe(description.endpoints.map(({ endpoint }) => endpoint));
     node.tunnel.start(now);
-    if (origin.endpoint !== undefined) node.tunnel.handleHeard(origin.endpoint, false, now);
     return node;
   }
 

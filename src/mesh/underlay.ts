@@ -2,16 +2,19 @@
  * A node's words outside the tunnel: beacons and Hellos, and the descriptions of those who answer. Nobody is authenticated
  * here but descriptions, by their signature.
  */
-import { formatAddress, formatEndpoint, isLinkLocal, type Endpoint } from '../inet/index.ts';
+import { formatAddress, formatEndpoint, isLinkLocal, type Endpoint, type IpAddress } from '../inet/index.ts';
 import { millis, type Millis } from '../machine/index.ts';
 import { isMeshAddress } from './address.ts';
 import { Challenges } from './challenge.ts';
 import { answerRequest, DescriptionExchange } from './description-exchange.ts';
 import { Discovery } from './discovery.ts';
 import { toHex } from './hex.ts';
-import { readMessage, type Hello } from './messages.ts';
+import { isStraight } from './hello-target.ts';
+import type { KnownNode } from './known-nodes.ts';
+import { NO_SIGNATURE, readMessage, signedPartOfHello, writeMessage, type Hello } from './messages.ts';
 import { drained, type NodeContext } from './node-context.ts';
-import { RateLimit } from './rate-limit.ts';
+import type { OwnLink } from './node-interface.ts';
+import { RateLimit, TokenBucket } from './rate-limit.ts';
 import type { Origin } from './roster.ts';
 
 const RATES = {
@@ -19,6 +22,8 @@ const RATES = {
   perSource: { perSecond: 20, burst: 60 },
   maxSources: 1024,
 };
+/** Each costs some 100 µs of CPU, whoever asks for it. */
+const SIGNATURES = { perSecond: 200, burst: 400 };
 const EXCHANGE = { window: 4, perSource: 8, total: 64 };
 
 type Call = Pick<Hello, 'echo' | 'knownSequence' | 'pleaseAnswer'>;
@@ -32,6 +37,10 @@ const BEACON: Call = { echo: 0n, knownSequence: 0, pleaseAnswer: false };
 export interface Listener {
   handleFetched(bytes: Uint8Array | string | undefined, nodeId: string, origin: Origin, now: Millis): void;
   handleNewsOfSelf(sequence: number, now: Millis): void;
+  /** Where authenticated nodes see us. */
+  reflexiveEndpoints(now: Millis): readonly Endpoint[];
+  /** Whether the node has said, in its description or inside the tunnel, that it is to be reached there. */
+  isToldBy(node: KnownNode, endpoint: Endpoint): boolean;
 }
 
 export class Underlay {
@@ -41,6 +50,9 @@ export class Underlay {
   readonly #challenges: Challenges;
   readonly #exchange: DescriptionExchange<Endpoint>;
   readonly #limit = new RateLimit(RATES);
+  readonly #signatures = new TokenBucket(SIGNATURES);
+  /** By index of the link. */
+  readonly #linkAddresses = new Map<number, readonly IpAddress[]>();
 
   constructor(context: NodeContext, listener: Listener) {
     const { nodeId, roster, nonce, chance, options } = context;
@@ -63,7 +75,7 @@ export class Underlay {
       return this.#listener.handleFetched(bytes, message.nodeId, this.#directly(from), now);
     }
     if (!this.#limit.admits(sourceKey(from), now)) return outbox.drop('rate-limited');
-    if (message.kind === 'hello') return this.#handleHello(message, from, now);
+    if (message.kind === 'hello') return this.#handleHello(message, datagram, from, now);
     if (message.kind !== 'description-request') return outbox.drop('message-only-inside');
     // Strangers get our own description and nobody else's: whoever knows a node's id must not learn from us where it is.
     const answer = message.nodeId === nodeId ? answerRequest(message, own.current) : undefined;
@@ -71,8 +83,15 @@ export class Underlay {
     outbox.send(answer, from);
   }
 
-  call(to: Endpoint): void {
-    this.#sendHello(to, CALL);
+  call(to: Endpoint, now: Millis): void {
+    this.#sendHello(to, CALL, now);
+  }
+
+  handleLinks(links: readonly OwnLink[], now: Millis): void {
+    this.#linkAddresses.clear();
+    for (const { index, addresses } of links) this.#linkAddresses.set(index, addresses);
+    const indices = links.map(({ index }) => index);
+    this.discovery.handleLinks(indices, now);
   }
 
   handleTimeout(now: Millis): void {
@@ -80,10 +99,10 @@ export class Underlay {
     this.#exchange.handleTimeout(now);
   }
 
-  drain(): void {
+  drain(now: Millis): void {
     const { outbox } = this.#context;
     for (const output of drained(this.discovery)) {
-      if (output.kind === 'hello') this.call(output.to);
+      if (output.kind === 'hello') this.call(output.to, now);
       else outbox.beacon(this.#hello(BEACON), output.link);
     }
     for (const { message, to } of drained(this.#exchange)) outbox.send(message, to);
@@ -93,27 +112,55 @@ export class Underlay {
     return millis(Math.min(this.discovery.nextTimeout() ?? Infinity, this.#exchange.nextTimeout() ?? Infinity));
   }
 
-  #handleHello(hello: Hello, from: Endpoint, now: Millis): void {
-    const { roster, neighbours, nodeId: own } = this.#context;
+  #handleHello(hello: Hello, datagram: Uint8Array, from: Endpoint, now: Millis): void {
+    const { roster, nodeId: own, outbox } = this.#context;
     const { nodeId, sequence } = hello;
     const known = roster.newest.sequenceOf(nodeId);
     const isNews = roster.newest.isNews(hello);
-    const isAnswer = this.#challenges.isEcho(hello.echo, from);
-    // Link-local addresses cannot be forged from afar; others have to echo our challenge.
-    const proved = isLinkLocal(from.address) || isAnswer;
+    const isAnswer = this.#challenges.isEcho(hello.echo, from, now);
     const isUnsolicited = hello.echo === 0n;
-    // A sequence number that went backwards: the node has lost its state, and learns it from our answer.
-    if (hello.pleaseAnswer || (isUnsolicited && (isNews || sequence < known))) {
-      const wantsProof = !proved && nodeId !== own && (isNews || roster.nodes.get(nodeId)?.tunnel.isUp !== true);
-      this.#sendHello(from, { echo: hello.challenge, knownSequence: known, pleaseAnswer: wantsProof });
-    }
-    if (!proved) return;
-    this.discovery.handleAnswer(from, nodeId);
-    this.#listener.handleNewsOfSelf(nodeId === own ? sequence : hello.knownSequence, now);
-    if (nodeId === own) return;
-    if (isNews) return this.#exchange.fetch(nodeId, from, now);
     const node = roster.nodes.get(nodeId);
-    if (node !== undefined) neighbours.handleHeard(node, from, isAnswer, now);
+    // What is not signed moves nothing. It is a reason to ask, at an address that has not shown yet whose it is.
+    const isFamiliar = node?.tunnel.isUp === true || node?.tunnel.candidates.hasHeardFrom(from, now) === true;
+    const wantsProof = !isAnswer && nodeId !== own && (isNews || !isFamiliar);
+    // A sequence number that went backwards: the node has lost its state, and learns it from our answer.
+    if (hello.pleaseAnswer || (isUnsolicited && (isNews || sequence < known || wantsProof))) {
+      this.#sendHello(from, { echo: hello.challenge, knownSequence: known, pleaseAnswer: wantsProof }, now);
+    }
+    if (!isAnswer) {
+      if (node !== undefined && !isNews && isFamiliar) this.#context.neighbours.handleHeard(node, from, false, now);
+      return;
+    }
+    this.discovery.handleAnswer(from, nodeId);
+    if (nodeId === own) {
+      if (this.#isSigned(hello, datagram, this.#context.own.current.identityKey)) {
+        this.#listener.handleNewsOfSelf(sequence, now);
+      }
+      return;
+    }
+    if (isNews) this.#exchange.fetch(nodeId, from, now);
+    if (node === undefined) return;
+    if (!this.#isSigned(hello, datagram, node.description.identityKey)) return outbox.drop('hello-wrong-signature');
+    this.#handleProved(node, hello, from, now);
+  }
+
+  /** The node itself answers at `from`, and hears us there. */
+  #handleProved(node: KnownNode, hello: Hello, from: Endpoint, now: Millis): void {
+    const { outbox, own, neighbours } = this.#context;
+    this.#listener.handleNewsOfSelf(hello.knownSequence, now);
+    const place = {
+      endpoints: own.current.endpoints.map(({ endpoint }) => endpoint),
+      linkAddresses: this.#linkAddresses,
+      reflexive: this.#listener.reflexiveEndpoints(now),
+    };
+    const isNamed = this.discovery.isBootstrap(from) || this.#listener.isToldBy(node, from);
+    if (!isStraight(from, hello.target, place, isNamed)) return outbox.drop('hello-redirected');
+    this.#limit.prefer(sourceKey(from), now);
+    neighbours.handleHeard(node, from, true, now);
+  }
+
+  #isSigned({ signature }: Hello, datagram: Uint8Array, identityKey: Uint8Array): boolean {
+    return this.#context.options.primitives.verify(identityKey, signedPartOfHello(datagram), signature);
   }
 
   /** How a node was found that told us of itself. */
@@ -122,13 +169,20 @@ export class Underlay {
     return { foundBy: this.discovery.isBootstrap(endpoint) ? 'bootstrap' : 'call', endpoint };
   }
 
-  #sendHello(to: Endpoint, call: Call): void {
-    this.#context.outbox.send({ ...this.#hello(call), challenge: this.#challenges.challengeFor(to) }, to);
+  #sendHello(to: Endpoint, call: Call, now: Millis): void {
+    const { outbox, options, tag, own } = this.#context;
+    const challenge = this.#challenges.challengeFor(to, now);
+    // Who was asked nothing need not prove anything.
+    if (call.echo === 0n || !this.#signatures.take(now)) return outbox.send({ ...this.#hello(call), challenge }, to);
+    const hello = { ...this.#hello(call), challenge, target: to };
+    const message = signedPartOfHello(writeMessage(hello, tag));
+    outbox.send({ ...hello, signature: options.primitives.sign(own.identity.seed, message) }, to);
   }
 
   #hello(call: Call): Hello {
     const { nodeId, own } = this.#context;
-    return { kind: 'hello', nodeId, sequence: own.current.sequence, challenge: 0n, ...call };
+    const unsigned = { challenge: 0n, target: undefined, signature: NO_SIGNATURE };
+    return { kind: 'hello', nodeId, sequence: own.current.sequence, ...unsigned, ...call };
   }
 }
 

@@ -39,9 +39,10 @@ const content: DescriptionContent = {
 };
 const signed = signDescription(content, identity, identityPrimitives).bytes;
 const news = { nodeId, sequence: NOW };
+const unsigned = { target: parseEndpoint('192.0.2.1:7077'), signature: new Uint8Array(64) };
 const messages: readonly Message[] = [
-  { kind: 'hello', ...news, knownSequence: 7, challenge: 2n ** 64n - 1n, echo: 0n, pleaseAnswer: true },
-  { kind: 'hello', ...news, knownSequence: 0, challenge: 0n, echo: 0n, pleaseAnswer: false },
+  { kind: 'hello', ...news, knownSequence: 7, challenge: 2n ** 64n - 1n, echo: 0n, pleaseAnswer: true, ...unsigned },
+  { kind: 'hello', ...news, knownSequence: 0, challenge: 0n, echo: 0n, pleaseAnswer: false, ...unsigned },
   { kind: 'description-request', nodeId, nonce: 5n, offset: 0 },
   { kind: 'description-part', ...news, nonce: 5n, total: signed.length, offset: 0, bytes: signed },
   { kind: 'probe', nonce: 2n ** 63n, wish: 'likes', isInterested: true, isConfirmed: false },
@@ -189,7 +190,7 @@ function newNode(): MeshNode {
     },
     ...{ primitives, unixTime: () => NOW },
   });
-  node.handle({ kind: 'links', links: [{ index: 1, name: 'eth0' }] }, millis(0));
+  node.handle({ kind: 'links', links: [{ index: 1, name: 'eth0', addresses: [] }] }, millis(0));
   drain(node);
   return node;
 }
