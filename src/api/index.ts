@@ -3,7 +3,7 @@
  * ends share. Times are Unix milliseconds; units stand in the names.
  */
 export * from './places.ts';
-export * from './printable.ts';
+export { nodeLabel, printable, printableJson } from '../printable.ts';
 export * from './settings.ts';
 export * from './status.ts';
 export * from './nearest-word.ts';

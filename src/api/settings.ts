@@ -1,4 +1,5 @@
 import * as v from 'valibot';
+import { MAX_HOST_NAME_CHARACTERS, printable, printableHostName } from '../printable.ts';
 import { formatAddress, isHostPrefix, parseAddress, parsePrefix } from '../inet/index.ts';
 
 /**
@@ -20,10 +21,18 @@ function wholeNumber(low: number, high: number) {
   return v.pipe(v.number(message), v.integer(message), v.minValue(low, message), v.maxValue(high, message));
 }
 
-function name(longest: number) {
-  const message = `must be 1 to ${longest} printable characters`;
-  return v.pipe(v.string(message), v.regex(new RegExp(`^[^\\p{C}\\p{Zl}\\p{Zp}]{1,${longest}}$`, 'u'), message));
-}
+const MESH_NAME = 'must be 1 to 64 printable characters';
+const meshName = v.pipe(
+  v.string(MESH_NAME),
+  v.check((text) => text === printable(text) && /^.{1,64}$/u.test(text), MESH_NAME),
+);
+
+const HOST_NAME = `must be 1 to ${MAX_HOST_NAME_CHARACTERS} printable characters without blanks`;
+/** What others would show differently is not a name. */
+const hostName = v.pipe(
+  v.string(HOST_NAME),
+  v.check((text) => text === printableHostName(text), HOST_NAME),
+);
 
 function path(longestBytes: number) {
   return v.pipe(
@@ -106,14 +115,14 @@ const table = v.pipe(
 /** Every setting, none of them required. */
 export const settingsSchema = v.partial(
   v.strictObject({
-    mesh: name(64),
+    mesh: meshName,
     interface: interfaceName,
     port: wholeNumber(0, 65535),
     link: list(interfaceName),
     bootstrap: list(hostPortSchema),
     trust: oneOf('open', 'pinned'),
     pin: list(nodeId),
-    name: name(64),
+    name: hostName,
     wireguardKey: oneOf('persistent', 'per-session'),
     stateDir: path(4000),
     // sun_path has 108 bytes, the last of them zero (unix(7)).

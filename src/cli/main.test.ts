@@ -36,6 +36,26 @@ describe('the wiremesh command', () => {
     });
   }
 
+  for (const name of ['\u001b[31mroot', 'a\u009b2Jb', 'a\nb', '\u202eroot', 'a\u200bb', 'two words', '\ufffd', '']) {
+    it(`refuses the name ${JSON.stringify(name)}, and repeats nothing that a terminal could obey`, () => {
+      const { code, stderr } = wiremesh('up', '--name', name);
+      assert.match(stderr, /It must be 1 to 64 printable characters without blanks/);
+      assert.match(stderr, /^wiremesh: [^\p{C}]+\n$/u);
+      assert.equal(code, 2);
+    });
+  }
+
+  it('does not repeat 5,000 letters', () => {
+    const { stderr } = wiremesh('up', '--name', 'x'.repeat(5000));
+    assert.match(stderr, /x… is invalid\. It must be|'x{39}… is invalid/);
+    assert.ok(stderr.length < 250, stderr);
+  });
+
+  it('says of a file what is in it, and does not do what is in it', () => {
+    const { stderr } = wiremesh('up', '--config', '/nonexistent\u001b[2J\u009b1m');
+    assert.match(stderr, /\/nonexistent\?\[2J\?1m cannot be read/);
+  });
+
   for (const command of ['status', 'down']) {
     it(`says that nothing runs, with code 3, when "${command}" finds no daemon`, () => {
       const { code, stdout, stderr } = wiremesh(command, '--interface', 'nothere');

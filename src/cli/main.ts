@@ -1,6 +1,6 @@
 import { Command, CommanderError } from 'commander';
 import { WiremeshError } from '../error.ts';
-import type { UpOptions } from '../api/index.ts';
+import { printable, type UpOptions } from '../api/index.ts';
 import { addDownCommand, type RemoveLeftovers } from './down.ts';
 import { addStatusCommand } from './status.ts';
 import { addUpCommand } from './up.ts';
@@ -32,7 +32,7 @@ export async function main(argv: readonly string[], programs: Programs): Promise
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.success : EXIT.usage;
     if (!(error instanceof WiremeshError)) throw error;
-    process.stderr.write(`wiremesh: ${error.message}\n`);
+    process.stderr.write(`wiremesh: ${printable(error.message)}\n`);
     return EXIT_BY_ERROR_CODE[error.code] ?? EXIT.failure;
   }
 }
@@ -51,11 +51,12 @@ function createProgram(programs: Programs): Command {
   return program;
 }
 
-/** Commander puts its suggestion on a line of its own. */
+/** Commander puts its suggestion on a line of its own, and repeats what was typed, however long and whatever it is. */
 function oneLine(message: string): string {
-  const said = message
+  const words = message
     .replace(/^error: /, '')
     .trimEnd()
     .replace(/\s*\n\s*/g, ' ');
+  const said = printable(words).replace(/\S{81,}/gu, (word) => `${Array.from(word).slice(0, 40).join('')}…`);
   return `wiremesh: ${said}: see "wiremesh --help"\n`;
 }

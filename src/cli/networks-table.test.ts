@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import type { NodeNames } from './node-names.ts';
 import { renderNetworks } from './networks-table.ts';
 
 const gateway = (hostName: string, metric: number | undefined, isInUse: boolean) => ({
@@ -7,9 +8,11 @@ const gateway = (hostName: string, metric: number | undefined, isInUse: boolean)
   ...(metric !== undefined && { metric }),
 });
 
+const nameOf: NodeNames = ({ hostName }) => hostName;
+
 describe('the table of networks', () => {
   it('is left out where there are none', () => {
-    assert.equal(renderNetworks({ offered: [], imported: [] }, false), undefined);
+    assert.equal(renderNetworks({ offered: [], imported: [] }, nameOf, false), undefined);
   });
 
   it('shows what is offered, and who leads to what is imported', () => {
@@ -21,6 +24,7 @@ describe('the table of networks', () => {
           { prefix: '10.0.0.0/8', gateways: [gateway('lost', undefined, true), gateway('gone', undefined, false)] },
         ],
       },
+      nameOf,
       false,
     );
     const lines = text!.split('\n');

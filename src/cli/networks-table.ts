@@ -1,16 +1,18 @@
-import { printable, type NetworksDocument } from '../api/index.ts';
+import type { NetworksDocument } from '../api/index.ts';
+import type { NodeNames } from './node-names.ts';
 import { plainTable } from './plain-table.ts';
 
 const HEAD = ['NETWORK', 'GATEWAY', 'PREFERENCE', 'METRIC', 'STATE'];
 
 /** What this node offers and imports, for people; `undefined` if it does neither. */
-export function renderNetworks({ offered, imported }: NetworksDocument, colour: boolean): string | undefined {
+export function renderNetworks(networks: NetworksDocument, nameOf: NodeNames, colour: boolean): string | undefined {
+  const { offered, imported } = networks;
   const parts: string[] = [];
   if (offered.length > 0) {
     parts.push(`offers ${offered.map(({ prefix, preference }) => `${prefix} (preference ${preference})`).join(', ')}`);
   }
   const rows = imported.flatMap(({ prefix, gateways }) =>
-    gateways.map((gateway, i) => [i === 0 ? prefix : '', ...cellsOf(gateway)]),
+    gateways.map((gateway, i) => [i === 0 ? prefix : '', ...cellsOf(gateway, nameOf)]),
   );
   if (rows.length > 0) parts.push(plainTable(HEAD, rows, colour));
   return parts.length === 0 ? undefined : parts.join('\n\n');
@@ -18,8 +20,9 @@ export function renderNetworks({ offered, imported }: NetworksDocument, colour: 
 
 type Gateway = NetworksDocument['imported'][number]['gateways'][number];
 
-function cellsOf({ hostName, preference, metric, isInUse }: Gateway): string[] {
-  return [printable(hostName), String(preference), metric?.toFixed(0) ?? '-', stateOf(metric !== undefined, isInUse)];
+function cellsOf(gateway: Gateway, nameOf: NodeNames): string[] {
+  const { preference, metric, isInUse } = gateway;
+  return [nameOf(gateway), String(preference), metric?.toFixed(0) ?? '-', stateOf(metric !== undefined, isInUse)];
 }
 
 function stateOf(isReachable: boolean, isInUse: boolean): string {

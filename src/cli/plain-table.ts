@@ -1,4 +1,5 @@
 import Table from 'cli-table3';
+import { printable } from '../api/index.ts';
 
 const EDGES = ['top', 'bottom', 'left', 'right', 'mid'];
 const CORNERS = [
@@ -14,14 +15,14 @@ const CORNERS = [
 ];
 const NO_BORDERS = { ...Object.fromEntries([...EDGES, ...CORNERS].map((part) => [part, ''])), middle: '  ' };
 
-/** Columns side by side, under a heading. `colour` is for terminals. */
+/** Columns side by side, under a heading; what is not printable in a cell is not printed. `colour` is for terminals. */
 export function plainTable(head: readonly string[], rows: readonly (readonly string[])[], colour: boolean): string {
   const table = new Table({
     head: [...head],
     chars: NO_BORDERS,
     style: { head: colour ? ['bold'] : [], border: [], 'padding-left': 0, 'padding-right': 0, compact: true },
   });
-  table.push(...rows.map((row) => [...row]));
+  table.push(...rows.map((row) => row.map(printable)));
   return table
     .toString()
     .split('\n')

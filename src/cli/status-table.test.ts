@@ -81,6 +81,29 @@ describe('the status table', () => {
   });
 });
 
+describe('two nodes of one name', () => {
+  it('are told apart by their node ids, and so is what is reached via one of them', () => {
+    const twin: NodeDocument = {
+      ...BETA,
+      nodeId: 'ca'.repeat(28),
+      path: 'relayed',
+      via: 'beta',
+      viaNodeId: BETA.nodeId,
+    };
+    const other: NodeDocument = { ...BETA, hostName: 'gamma', nodeId: '06'.repeat(28) };
+    const names = renderStatus(statusOf(BETA, twin, other), NOW, false)
+      .split('\n')
+      .slice(5);
+    assert.match(names[0], /^beta \(bebebebe\)  fd77/);
+    assert.match(names[1], /^beta \(cacacaca\)  fd77:bebe::1  via beta \(bebebebe\)  /);
+    assert.match(names[2], /^gamma            fd77/);
+  });
+
+  it('are told apart where one is this node', () => {
+    assert.match(renderStatus(statusOf({ ...BETA, hostName: 'alpha' }), NOW, false), /^alpha \(bebebebe\)  fd77/m);
+  });
+});
+
 describe('the age of a handshake', () => {
   const rows: [ageMs: number, text: string][] = [
     [-5, '0 s'],

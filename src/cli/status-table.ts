@@ -1,19 +1,25 @@
 import { printable, type NodeDocument, type StatusDocument } from '../api/index.ts';
 import { renderNetworks } from './networks-table.ts';
+import { nodeNames, type NodeNames } from './node-names.ts';
 import { plainTable } from './plain-table.ts';
 
 /** The status for people: a few lines about this node, a table of the others. `colour` is for terminals. */
-export function renderStatus({ self, nodes, networks }: StatusDocument, nowUnixMs: number, colour: boolean): string {
+export function renderStatus(status: StatusDocument, nowUnixMs: number, colour: boolean): string {
+  const { self, nodes, networks } = status;
+  const nameOf = nodeNames(status);
   const direct = nodes.filter((node) => node.path === 'direct').length;
   const relayed = nodes.filter((node) => node.path === 'relayed').length;
   const lines = [
-    `${printable(self.hostName)}  ${self.address}  on ${self.interface}, UDP port ${self.port}, links ${self.links.join(', ') || 'none'}`,
+    `${self.hostName}  ${self.address}  on ${self.interface}, UDP port ${self.port}, links ${self.links.join(', ') || 'none'}`,
     `node id ${self.nodeId}`,
-    `mesh "${printable(self.meshName)}", trust ${self.trust}: ${nodes.length} other ${nodes.length === 1 ? 'node' : 'nodes'}, ${direct} direct, ${relayed} relayed`,
+    `mesh "${self.meshName}", trust ${self.trust}: ${nodes.length} other ${nodes.length === 1 ? 'node' : 'nodes'}, ${direct} direct, ${relayed} relayed`,
   ];
-  const rows = nodes.map((node) => rowOf(node, nowUnixMs));
-  const tables = [rows.length > 0 ? plainTable(HEAD, rows, colour) : undefined, renderNetworks(networks, colour)];
-  return [lines.join('\n'), ...tables.filter((table) => table !== undefined)].join('\n\n');
+  const rows = nodes.map((node) => rowOf(node, nameOf, nowUnixMs));
+  const tables = [
+    rows.length > 0 ? plainTable(HEAD, rows, colour) : undefined,
+    renderNetworks(networks, nameOf, colour),
+  ];
+  return [lines.map(printable).join('\n'), ...tables.filter((table) => table !== undefined)].join('\n\n');
 }
 
 const HEAD = [
@@ -28,12 +34,12 @@ const HEAD = [
   'ROUND TRIP',
   'STATE',
 ];
-function rowOf(node: NodeDocument, nowUnixMs: number): string[] {
+function rowOf(node: NodeDocument, nameOf: NodeNames, nowUnixMs: number): string[] {
   const { lastHandshakeAtUnixMs: handshakeAt, roundTripTimeMs } = node;
   return [
-    printable(node.hostName),
+    nameOf(node),
     node.address,
-    pathWords(node),
+    pathWords(node, nameOf),
     node.path === 'relayed' ? '-' : (node.endpoint ?? '-'),
     node.foundBy,
     handshakeAt === undefined ? 'never' : formatAge(nowUnixMs - handshakeAt),
@@ -45,8 +51,8 @@ function rowOf(node: NodeDocument, nowUnixMs: number): string[] {
 }
 
 /** `direct`, `via gamma`, or `-`. */
-function pathWords({ path, via = '?' }: NodeDocument): string {
-  if (path === 'relayed') return `via ${printable(via)}`;
+function pathWords({ path, via = '?', viaNodeId }: NodeDocument, nameOf: NodeNames): string {
+  if (path === 'relayed') return `via ${nameOf({ hostName: via, nodeId: viaNodeId })}`;
   return path === 'direct' ? 'direct' : '-';
 }
 

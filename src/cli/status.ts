@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { printableJson } from '../api/index.ts';
 import { chooseDaemon, DaemonClient, type DaemonChoice } from './client.ts';
 import { renderStatus } from './status-table.ts';
 
@@ -10,7 +11,7 @@ export function addStatusCommand(program: Command): void {
     .action(async (options: DaemonChoice & { json?: true }) => {
       const status = await new DaemonClient(options).status();
       const text = options.json
-        ? JSON.stringify(status, undefined, 2)
+        ? printableJson(JSON.stringify(status, undefined, 2))
         : renderStatus(status, Date.now(), process.stdout.isTTY);
       process.stdout.write(`${text}\n`);
     });

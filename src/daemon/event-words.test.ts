@@ -29,11 +29,11 @@ describe('the words for an event', () => {
       'warn',
       `ignored beta (node id ${ID}): its node id is not pinned; to trust it add "--pin ${ID}"`,
     ],
-    [{ ...BETA, kind: 'tunnel-up' }, 'info', 'tunnel to beta up on eth0, 0.6 ms'],
-    [{ ...BETA, kind: 'lost' }, 'warn', 'lost the direct path to beta'],
-    [{ ...BETA, kind: 'rerouted', reason: 'via gamma' }, 'info', 'beta is reached via gamma'],
-    [{ ...BETA, kind: 'rerouted', reason: 'none' }, 'info', 'beta is reached no more'],
-    [{ ...BETA, kind: 'left' }, 'info', 'beta has left'],
+    [{ ...BETA, kind: 'tunnel-up' }, 'info', 'tunnel to beta (bebebebe) up on eth0, 0.6 ms'],
+    [{ ...BETA, kind: 'lost' }, 'warn', 'lost the direct path to beta (bebebebe)'],
+    [{ ...BETA, kind: 'rerouted', reason: 'via gamma' }, 'info', 'beta (bebebebe) is reached via gamma'],
+    [{ ...BETA, kind: 'rerouted', reason: 'none' }, 'info', 'beta (bebebebe) is reached no more'],
+    [{ ...BETA, kind: 'left' }, 'info', 'beta (bebebebe) has left'],
   ];
   for (const [event, level, words] of rows) {
     it(`are "${words.replaceAll(ID, 'ID')}"`, () => {

@@ -1,5 +1,6 @@
 import { formatAddress, formatEndpoint, type Endpoint } from '../inet/index.ts';
 import type { NodeEvent } from '../mesh/index.ts';
+import { nodeLabel } from '../printable.ts';
 import { describeNetworkEvent } from './network-words.ts';
 
 /** What an event does not hold and its words need. */
@@ -18,6 +19,7 @@ export interface EventWords {
 /** An event in words that an administrator understands, and that say what to do where there is something to do. */
 export function describeEvent(event: NodeEvent, context: EventContext): EventWords {
   const { nodeId, hostName: name } = event;
+  const label = nodeLabel(event);
   const reason = event.reason ?? 'no reason given';
   switch (event.kind) {
     case 'found':
@@ -34,18 +36,18 @@ export function describeEvent(event: NodeEvent, context: EventContext): EventWor
       };
     case 'tunnel-up': {
       const time = context.roundTripTimeMs === undefined ? '' : `, ${context.roundTripTimeMs.toFixed(1)} ms`;
-      return { level: 'info', words: `tunnel to ${name} up${place(context)}${time}` };
+      return { level: 'info', words: `tunnel to ${label} up${place(context)}${time}` };
     }
     case 'lost':
-      return { level: 'warn', words: `lost the direct path to ${name}` };
+      return { level: 'warn', words: `lost the direct path to ${label}` };
     case 'left':
-      return { level: 'info', words: `${name} has left` };
+      return { level: 'info', words: `${label} has left` };
     case 'rerouted':
-      return { level: 'info', words: `${name} is reached ${event.reason === 'none' ? 'no more' : reason}` };
+      return { level: 'info', words: `${label} is reached ${event.reason === 'none' ? 'no more' : reason}` };
     case 'updated':
-      return { level: 'debug', words: `${name} has a new description` };
+      return { level: 'debug', words: `${label} has a new description` };
     case 'expired':
-      return { level: 'info', words: `forgot ${name}: its description has expired` };
+      return { level: 'info', words: `forgot ${label}: its description has expired` };
     case 'identity-contradiction':
       return { level: 'warn', words: `${name} (node id ${nodeId}) contradicts another node: ${reason}` };
     case 'gateway-chosen':

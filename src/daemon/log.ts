@@ -1,12 +1,15 @@
 import { pino, type Logger } from 'pino';
-import { printable } from '../api/index.ts';
+import { printable, printableJson } from '../api/index.ts';
 
 export type { Logger };
 
 /** Lines for people on standard error, or JSON for machines; standard output is left to results. */
 export function createLog(level: string, format: 'text' | 'json'): Logger {
+  const destination = pino.destination({ fd: 2, sync: true });
   const stream =
-    format === 'json' ? pino.destination({ fd: 2, sync: true }) : textStream((line) => process.stderr.write(line));
+    format === 'json'
+      ? { write: (json: string) => destination.write(printableJson(json)) }
+      : textStream((line) => process.stderr.write(line));
   return pino({ level, base: null, timestamp: pino.stdTimeFunctions.epochTime }, stream);
 }
 

@@ -16,6 +16,7 @@ import {
 import { WiremeshError } from '../error.ts';
 import { forbidCoreDumps, forgoLinkLocalAddress, listLinks, runIpBatch, setMtu } from '../linux/index.ts';
 import type { Timing } from '../wireguard/index.ts';
+import { printable } from '../printable.ts';
 import { version } from './version.ts';
 
 const LEVELS = { silent: 0, error: 1, verbose: 2, debug: 2 } as const;
@@ -70,7 +71,7 @@ export async function runWireguardTs(argv: readonly string[]): Promise<number> {
   } catch (error) {
     if (!(error instanceof WiremeshError)) throw error;
     tellStarter({ ready: false, message: error.message });
-    if (process.send === undefined) process.stderr.write(`wireguard-ts: ${error.message}\n`);
+    if (process.send === undefined) process.stderr.write(`wireguard-ts: ${printable(error.message)}\n`);
     return 1;
   }
 }
@@ -201,7 +202,7 @@ function logger(name: string): Log {
   const wanted = logLevel();
   return (level, text) => {
     if (LEVELS[level] <= wanted)
-      process.stdout.write(`${level.toUpperCase()}: (${name}) ${new Date().toISOString()} ${text}\n`);
+      process.stdout.write(`${level.toUpperCase()}: (${name}) ${new Date().toISOString()} ${printable(text)}\n`);
   };
 }
 

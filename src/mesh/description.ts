@@ -7,8 +7,8 @@ import { decode, encode, rfc8949EncodeOptions } from 'cborg';
 import type { IdentityPrimitives } from '../crypto/primitives.ts';
 import { addressFromBytes, endpointOf, prefixOf, type Endpoint, type IpAddress, type Prefix } from '../inet/index.ts';
 import { after, millis, type Millis } from '../machine/index.ts';
+import { printableHostName } from '../printable.ts';
 import { domain } from './domain.ts';
-import { printableHostName } from './host-name.ts';
 import { IDENTITY_KEY_BYTES, identityOfKey, type Identity } from './identity.ts';
 import { isKeyProved, KEY_PROOF_BYTES } from './key-proof.ts';
 

@@ -8,13 +8,13 @@
 import type { Endpoint, IpAddress } from '../inet/index.ts';
 import { after, millis, seconds, TimerTable, type Machine, type Millis } from '../machine/index.ts';
 import type { PeerState } from '../wireguard/configuration.ts';
+import { printableHostName } from '../printable.ts';
 import { RELAY_CAPABILITY } from './babel-link.ts';
 import { readDescription } from './description.ts';
 import { domain } from './domain.ts';
 import { isDirect } from './endpoints.ts';
 import { toHex } from './hex.ts';
 import { HolePunching } from './hole-punching.ts';
-import { printableHostName } from './host-name.ts';
 import { identityFromSeed } from './identity.ts';
 import { Imports } from './imports.ts';
 import { rememberingProofs } from './key-proof.ts';

@@ -4,6 +4,7 @@
  */
 import { endpointOf, type Endpoint } from '../inet/index.ts';
 import type { Millis } from '../machine/index.ts';
+import { nodeLabel } from '../printable.ts';
 import { BabelLink, RELAY_CAPABILITY, type BabelLinkOutput } from './babel-link.ts';
 import type { KnownNode } from './known-nodes.ts';
 import { drained, type NodeContext } from './node-context.ts';
@@ -94,7 +95,8 @@ export class Paths {
   /** Tells of a node that is reached over another relay than before, or over none any more. */
   #report(node: KnownNode): void {
     const path = pathOf(node);
-    const words = path.kind === 'relayed' ? `via ${path.via}` : path.kind;
+    const words =
+      path.kind === 'relayed' ? `via ${nodeLabel({ hostName: path.via, nodeId: path.viaNodeId })}` : path.kind;
     const said = this.#said.get(node);
     if (said === undefined || words === said) return;
     this.#said.set(node, words);

@@ -6,6 +6,7 @@ import { messageTarget } from './message-target.ts';
 import { coalescerTarget, ecnTarget, segmenterTarget, unreachableTarget } from './packet-targets.ts';
 import { relayTarget } from './relay-target.ts';
 import type { Target } from './target.ts';
+import { hostNameTarget } from './text-target.ts';
 import { uapiConversationTarget, uapiSetTarget } from './uapi-targets.ts';
 
 /** Everything that strangers' bytes reach. */
@@ -24,6 +25,7 @@ export const targets: readonly Target[] = [
   descriptionTarget,
   descriptionContentTarget,
   meshNodeTarget,
+  hostNameTarget,
   babelPacketTarget,
   babelSpeakerTarget,
 ];
