@@ -1,3 +1,5 @@
+import { bytesEqual } from './bytes.ts';
+
 /** An IP address as it stands on the wire: 4 or 16 bytes, network order. Values are not changed once made. */
 export interface IpAddress {
   readonly family: 4 | 6;
@@ -30,7 +32,7 @@ export function formatAddress({ bytes }: IpAddress): string {
 }
 
 export function addressesEqual(a: IpAddress, b: IpAddress): boolean {
-  return a.bytes.length === b.bytes.length && a.bytes.every((byte, i) => byte === b.bytes[i]);
+  return bytesEqual(a.bytes, b.bytes);
 }
 
 /** Whether `address` is an IPv6 link-local unicast address, `fe80::/10` (RFC 4291 §2.5.6). */

@@ -146,6 +146,23 @@ describe('a description', () => {
     }
   });
 
+  it('costs no more to refuse than a signature costs to verify, however deep it is', () => {
+    const quickest = (run: () => unknown) => {
+      const times = Array.from({ length: 30 }, () => {
+        const startedAt = performance.now();
+        run();
+        return performance.now() - startedAt;
+      });
+      return Math.min(...times);
+    };
+    const verifying = quickest(() => identityPrimitives.verify(identity.publicKey, new Uint8Array(4032), sign().bytes));
+    for (const head of [0x81, 0xa1, 0x9f, 0xc2]) {
+      const deep = new Uint8Array(MAX_DESCRIPTION_BYTES).fill(head);
+      assert.equal(read(deep), 'description-malformed');
+      assert.ok(quickest(() => read(deep)) < verifying + 0.1);
+    }
+  });
+
   it('never exceeds 4 KiB', () => {
     assert.throws(() => sign({ membershipCertificate: new Uint8Array(MAX_DESCRIPTION_BYTES) }), RangeError);
     assert.equal(read(new Uint8Array(MAX_DESCRIPTION_BYTES + 1)), 'description-oversized');

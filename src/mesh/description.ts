@@ -5,9 +5,18 @@
  */
 import { decode, encode, rfc8949EncodeOptions } from 'cborg';
 import type { IdentityPrimitives } from '../crypto/primitives.ts';
-import { addressFromBytes, endpointOf, prefixOf, type Endpoint, type IpAddress, type Prefix } from '../inet/index.ts';
+import {
+  addressFromBytes,
+  bytesEqual,
+  endpointOf,
+  prefixOf,
+  type Endpoint,
+  type IpAddress,
+  type Prefix,
+} from '../inet/index.ts';
 import { after, millis, type Millis } from '../machine/index.ts';
 import { printableHostName } from '../printable.ts';
+import { isWithinBounds } from './cbor-bounds.ts';
 import { domain } from './domain.ts';
 import { IDENTITY_KEY_BYTES, identityOfKey, type Identity } from './identity.ts';
 import { isKeyProved, KEY_PROOF_BYTES } from './key-proof.ts';
@@ -172,6 +181,7 @@ function signedMessage(payload: Uint8Array): Uint8Array {
 }
 
 function readCanonicalMap(payload: Uint8Array): ReadonlyMap<unknown, unknown> | DescriptionDrop {
+  if (!isWithinBounds(payload)) return 'description-malformed';
   try {
     const map: unknown = decode(payload, { useMaps: true, strict: true, rejectDuplicateMapKeys: true });
     if (!(map instanceof Map)) return 'description-malformed';
@@ -252,8 +262,4 @@ function isIpBytes(value: unknown): value is Uint8Array {
 
 function isCount(value: unknown): value is number {
   return Number.isSafeInteger(value) && (value as number) >= 0;
-}
-
-function bytesEqual(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && a.every((byte, i) => byte === b[i]);
 }

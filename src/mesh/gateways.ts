@@ -7,7 +7,7 @@
  * A route stays while an offer stands, whether or not its node can be reached: traffic that was to go through the mesh
  * must not leave the host by another way because a gateway is down.
  */
-import { formatPrefix, isHostPrefix, prefixWithout, type Prefix } from '../inet/index.ts';
+import { bytesEqual, formatPrefix, isHostPrefix, prefixWithout, type Prefix } from '../inet/index.ts';
 import { millis, type Millis } from '../machine/index.ts';
 import type { AllowedIpChange, PeerChange } from '../wireguard/configuration.ts';
 import { MESH_PREFIX } from './address.ts';
@@ -232,8 +232,4 @@ function outsideTheMesh(prefix: Prefix): Prefix[] {
 
 function allowedIps(prefix: Prefix, change: Pick<AllowedIpChange, 'remove'> = {}): AllowedIpChange[] {
   return outsideTheMesh(prefix).map((part) => ({ prefix: part, ...change }));
-}
-
-function bytesEqual(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && a.every((byte, i) => byte === b[i]);
 }

@@ -1,12 +1,11 @@
 /** Who belongs here: takes descriptions whose signature is right, judges them, and keeps a WireGuard peer for each node. */
-import { addressesEqual, endpointsEqual, prefixOf, type Endpoint } from '../inet/index.ts';
+import { addressesEqual, bytesEqual, endpointsEqual, prefixOf, type Endpoint } from '../inet/index.ts';
 import type { Millis } from '../machine/index.ts';
 import type { PeerChange } from '../wireguard/configuration.ts';
 import type { Description } from './description.ts';
 import { Candidates } from './endpoints.ts';
 import { FirstContact } from './first-contact.ts';
 import { Newest } from './gossip.ts';
-import { toHex } from './hex.ts';
 import { KnownNodes, type FoundBy, type KnownNode } from './known-nodes.ts';
 import type { NodeEvent } from './node-interface.ts';
 import type { Outbox } from './outbox.ts';
@@ -139,7 +138,7 @@ function newPeer({ wireGuardPublicKey, address }: Description): PeerChange {
 }
 
 function keysEqual(a: Description, b: Description): boolean {
-  return toHex(a.wireGuardPublicKey) === toHex(b.wireGuardPublicKey);
+  return bytesEqual(a.wireGuardPublicKey, b.wireGuardPublicKey);
 }
 
 function looksDifferent(a: Description, b: Description): boolean {

@@ -110,12 +110,11 @@ export const descriptionContentTarget: Target = {
   name: 'description-content',
   share: 3,
   seeds: [signed, signDescription({ ...content, hostName: 'a', endpoints: [] }, identity, identityPrimitives).bytes],
-  tokens: CBOR,
+  tokens: [...CBOR, ...[0x81, 0xa1, 0x80, 0xa0, 0xf6].map((head) => new Uint8Array(900).fill(head))],
   outcomes: ['description-malformed', 'description-not-canonical', 'description-contradicts-itself', 'accepted'],
   run(bytes) {
     const lenient = { ...identityPrimitives, verifyKeyProof: () => true };
-    const trusting = { ...identityPrimitives, verify: () => true, verifyKeyProof: () => true };
-    const description = readDescription(bytes, 'test', trusting, NOW);
+    const description = readInTime(bytes);
     if (typeof description === 'string') return description;
     assert.doesNotMatch(description.hostName, /[\u0000-\u001f\u007f]/);
     const payload = bytes.subarray(SIGNATURE_BYTES);
@@ -127,6 +126,21 @@ export const descriptionContentTarget: Target = {
     return 'accepted';
   },
 };
+
+/** What may be spent on a description before, or without, its signature being right. A machine that is busy gets some tries. */
+const MOST_MS = 5;
+const TRIES = 20;
+
+function readInTime(bytes: Uint8Array): Description | string {
+  const trusting = { ...identityPrimitives, verify: () => true, verifyKeyProof: () => true };
+  for (let tries = 1; ; tries++) {
+    const startedAt = performance.now();
+    const description = readDescription(bytes, 'test', trusting, NOW);
+    const elapsed = performance.now() - startedAt;
+    if (elapsed < MOST_MS) return description;
+    assert.ok(tries < TRIES, `it took ${elapsed.toFixed(1)} ms to read`);
+  }
+}
 
 function signedAgain(description: Description): Uint8Array {
   return signDescription(description, identity, identityPrimitives).bytes;
