@@ -33,8 +33,8 @@ describe('a configuration file', () => {
     ],
     [
       'finds the line of an unknown section too',
-      '[wall]\nmesh = "a"',
-      'line 1: unknown key "wall": known keys are mesh, ',
+      '[gateways]\nmesh = "a"',
+      'line 1: unknown key "gateways": known keys are mesh, ',
     ],
     [
       'does not take the camel case of the code for a key',
