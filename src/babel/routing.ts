@@ -12,7 +12,7 @@ import type { Advertisement, Destination, Route, RouteTable } from './routes.ts'
 import { isHeldBack, RELIABLE_COPIES, type Sender } from './sender.ts';
 import { isSeqnoLess, seqnoPlus } from './seqno.ts';
 import type { SourceTable } from './sources.ts';
-import type { DropReason, RouteFilter, RouteView, SpeakerOutput } from './speaker-interface.ts';
+import type { Belief, DropReason, RouteFilter, RouteView, SpeakerOutput } from './speaker-interface.ts';
 import type { SeqnoRequest, Update } from './tlv.ts';
 
 export interface RoutingContext {
@@ -68,6 +68,26 @@ export class Routing {
     }
   }
 
+  get seqno(): number {
+    return this.#seqno;
+  }
+
+  /** As `setFilter`, for one prefix, of which another filter may hold now. Nobody is asked. */
+  review(prefix: Prefix, now: Millis): void {
+    const destination = this.#context.table.get(formatPrefix(prefix));
+    if (destination === undefined) return;
+    for (const neighbour of [...destination.routes.keys()]) this.#reviewRoute(destination, neighbour, now);
+  }
+
+  /** @see SourceTable.limit */
+  limitSeqno(prefix: Prefix, routerId: RouterId, seqno: number, now: Millis): void {
+    const key = formatPrefix(prefix);
+    const isLimited = this.#context.sources.limit(key, routerId, seqno);
+    this.review(prefix, now);
+    const destination = this.#context.table.get(key);
+    if (isLimited && destination !== undefined) this.#reselect(destination, now);
+  }
+
   advertisementOf(key: string): Advertisement | undefined {
     const destination = this.#context.table.get(key);
     if (destination === undefined) return undefined;
@@ -86,6 +106,7 @@ export class Routing {
   handleUpdate(neighbour: Neighbour, update: Update, now: Millis): void {
     const { table, drop } = this.#context;
     const refusal = this.#refusal(neighbour, update);
+    if (refusal === 'put-off') return drop(refusal);
     if (refusal !== undefined) {
       drop(refusal);
       // What the neighbour said of the prefix before no longer holds.
@@ -373,22 +394,29 @@ export class Routing {
     if (isMartian(update.prefix)) return 'martian-prefix';
     // It is a way back to us, or an echo of an earlier life.
     if (update.routerId === this.#context.routerId) return 'own-router-id';
-    return this.#believes(neighbour, update) ? undefined : 'filtered';
+    const belief = this.#beliefIn(neighbour, update);
+    if (belief === 'later') return 'put-off';
+    return belief ? undefined : 'filtered';
   }
 
-  #believes(neighbour: Neighbour, { prefix, routerId }: { prefix: Prefix; routerId: RouterId }): boolean {
+  #beliefIn(neighbour: Neighbour, { prefix, routerId, seqno }: Pick<Update, 'prefix' | 'routerId' | 'seqno'>): Belief {
     const { link, address } = neighbour;
-    return this.#filter({ prefix, routerId, interface: link.id, neighbour: address });
+    return this.#filter({ prefix, routerId, seqno, interface: link.id, neighbour: address });
   }
 
   #filterAnew(neighbour: Neighbour, now: Millis): void {
-    for (const destination of this.#announcedBy(neighbour)) {
-      const route = destination.routes.get(neighbour);
-      if (route === undefined || this.#believes(neighbour, { ...destination, routerId: route.routerId })) continue;
-      this.#context.table.remove(destination, neighbour);
-      this.#reselect(destination, now);
-    }
+    for (const destination of this.#announcedBy(neighbour)) this.#reviewRoute(destination, neighbour, now);
     if (neighbour.isReachable) this.#requestEverything(neighbour, now);
+  }
+
+  /** Forgets the neighbour's route if it is not believed any longer. */
+  #reviewRoute(destination: Destination, neighbour: Neighbour, now: Millis): void {
+    const route = destination.routes.get(neighbour);
+    if (route === undefined) return;
+    const { routerId, seqno } = route;
+    if (this.#beliefIn(neighbour, { prefix: destination.prefix, routerId, seqno }) === true) return;
+    this.#context.table.remove(destination, neighbour);
+    this.#reselect(destination, now);
   }
 
   #announcedBy({ prefixKeys }: Neighbour): Destination[] {

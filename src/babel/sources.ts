@@ -40,6 +40,18 @@ export class SourceTable {
     return source === undefined ? undefined : seqnoPlus(source.feasibilityDistance.seqno, 1);
   }
 
+  /**
+   * Whoever knows says that `seqno` is the newest there is: a distance of a newer one was somebody else's invention, or of
+   * an earlier life. Only what bears `seqno` itself is feasible then: of anything older it is not known what it has seen.
+   * @returns whether there was such a distance
+   */
+  limit(prefixKey: string, routerId: RouterId, seqno: number): boolean {
+    const source = this.#sources.get(sourceKey(prefixKey, routerId));
+    if (source === undefined || !isSeqnoLess(seqno, source.feasibilityDistance.seqno)) return false;
+    source.feasibilityDistance = { seqno, metric: INFINITE };
+    return true;
+  }
+
   /** Notes that an update of that finite distance is about to be sent. @returns false if there is no room: it must not be */
   announce(prefixKey: string, routerId: RouterId, distance: Distance, now: Millis): boolean {
     const key = sourceKey(prefixKey, routerId);

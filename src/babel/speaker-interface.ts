@@ -21,11 +21,15 @@ export interface SpeakerOptions {
 export interface Candidate {
   readonly prefix: Prefix;
   readonly routerId: RouterId;
+  readonly seqno: number;
   readonly interface: string;
   readonly neighbour: IpAddress;
 }
 
-export type RouteFilter = (candidate: Candidate) => boolean;
+/** `later`: it may become true. Until then it is as if the update had been lost; what was believed before stays. */
+export type Belief = boolean | 'later';
+
+export type RouteFilter = (candidate: Candidate) => Belief;
 
 /** What strangers can make us remember. */
 export interface Limits {
@@ -87,6 +91,7 @@ export type DropReason =
   | 'seqno-too-soon'
   | 'martian-prefix'
   | 'filtered'
+  | 'put-off'
   | 'own-router-id'
   | 'unfeasible';
 

@@ -12,6 +12,7 @@ import { Interface } from './interfaces.ts';
 import type { InterfaceOptions, Link } from './link.ts';
 import type { Neighbour } from './neighbours.ts';
 import { readPacket } from './packet-reader.ts';
+import type { RouterId } from './router-id.ts';
 import { RouteTable } from './routes.ts';
 import { Routing } from './routing.ts';
 import { Sender } from './sender.ts';
@@ -69,6 +70,11 @@ export class Speaker {
   /** Whether `stop` was called and nobody is left to tell, or we have told often enough. */
   get hasLeft(): boolean {
     return this.#isStopped && this.#sender.isIdle && this.nextTimeout() === undefined;
+  }
+
+  /** That of our announcements. */
+  get seqno(): number {
+    return this.#routing.seqno;
   }
 
   // What the host says
@@ -129,11 +135,26 @@ export class Speaker {
     this.#routing.setFilter(filter, now);
   }
 
-  /** Asks the neighbours for routes to `prefix`: what the filter refused it may believe by now. */
-  request(prefix: Prefix, now: Millis): void {
+  /** The filter judges otherwise of `prefix` than before. */
+  review(prefix: Prefix, now: Millis): void {
+    this.#routing.review(prefix, now);
+  }
+
+  /**
+   * Whoever announces `prefix` with `routerId` has not gone beyond `seqno`, as is known from elsewhere. Feasibility that
+   * was measured by a newer one is measured anew, where RFC 8966 would wait for the source to be forgotten.
+   */
+  limitSeqno(prefix: Prefix, routerId: RouterId, seqno: number, now: Millis): void {
+    this.#routing.limitSeqno(prefix, routerId, seqno, now);
+  }
+
+  /** Asks the neighbours for routes to `prefix`, or one of them: what the filter refused it may believe by now. */
+  request(prefix: Prefix, now: Millis, from?: IpAddress): void {
     for (const owner of this.#interfaces.values()) {
-      for (const channel of owner.channels())
-        this.#sender.send(channel, { kind: 'route-request', prefix }, 'urgent', now);
+      const channels = from === undefined ? owner.channels() : [owner.neighbour(from)?.channel];
+      for (const channel of channels) {
+        if (channel !== undefined) this.#sender.send(channel, { kind: 'route-request', prefix }, 'urgent', now);
+      }
     }
   }
 

@@ -17,6 +17,12 @@ import { MAX_DESCRIPTION_BYTES } from './description.ts';
 import { domain } from './domain.ts';
 import { fromHex, toHex } from './hex.ts';
 import { NODE_ID_BYTES } from './identity.ts';
+import {
+  lengthOfRoutingMessage,
+  readRoutingMessage,
+  writeRoutingMessage,
+  type RoutingMessage,
+} from './routing-messages.ts';
 import { ENDPOINT_BYTES, readEndpoint, writeEndpoint } from './wire-endpoint.ts';
 
 /** The first byte of every message. */
@@ -38,6 +44,9 @@ const TYPE = {
   call: 11,
   'echo-request': 12,
   'echo-reply': 13,
+  'seqno-statements': 14,
+  'seqno-question': 15,
+  'path-complaint': 16,
 } as const;
 
 /** Where the fields lie, in bytes. */
@@ -149,6 +158,8 @@ export interface Echo {
   readonly kind: 'echo-request' | 'echo-reply';
   /** The request's. */
   readonly nonce: bigint;
+  /** Zeros behind it, so that it does not go by its length. */
+  readonly padding?: number;
 }
 
 /** A newer description was accepted and can be asked for. */
@@ -193,6 +204,7 @@ export type Message =
   | BabelMessage
   | Call
   | Echo
+  | RoutingMessage
   | Leave;
 export type MessageDrop = 'message-malformed' | 'message-unknown-version' | 'message-unknown-type' | 'foreign-mesh';
 
@@ -250,6 +262,11 @@ export function writeMessage(message: Message, tag: Uint8Array): Uint8Array {
     case 'echo-reply':
       view.setBigUint64(ECHO.nonce, message.nonce);
       break;
+    case 'seqno-statements':
+    case 'seqno-question':
+    case 'path-complaint':
+      writeRoutingMessage(message, bytes.subarray(HEADER.end));
+      break;
     case 'leave':
   }
   return bytes;
@@ -290,6 +307,12 @@ export function readMessage(datagram: Uint8Array, tag: Uint8Array): Message | Me
       return readEcho('echo-request', view) ?? 'message-malformed';
     case TYPE['echo-reply']:
       return readEcho('echo-reply', view) ?? 'message-malformed';
+    case TYPE['seqno-statements']:
+      return readRoutingMessage('seqno-statements', datagram.subarray(HEADER.end)) ?? 'message-malformed';
+    case TYPE['seqno-question']:
+      return readRoutingMessage('seqno-question', datagram.subarray(HEADER.end)) ?? 'message-malformed';
+    case TYPE['path-complaint']:
+      return readRoutingMessage('path-complaint', datagram.subarray(HEADER.end)) ?? 'message-malformed';
     case TYPE.leave:
       return { kind: 'leave' };
     default:
@@ -321,7 +344,11 @@ function lengthOf(message: Message): number {
       return candidateAt(message.candidates.length);
     case 'echo-request':
     case 'echo-reply':
-      return ECHO.end;
+      return ECHO.end + (message.padding ?? 0);
+    case 'seqno-statements':
+    case 'seqno-question':
+    case 'path-complaint':
+      return HEADER.end + lengthOfRoutingMessage(message);
     case 'leave':
       return HEADER.end;
   }

@@ -115,7 +115,10 @@ export class Overlay {
         neighbours.handleProbeReply(node, message, now);
         return this.#paths.review(node, now);
       case 'babel':
-        return this.#paths.handleBabel(node, message.packet, now);
+      case 'seqno-statements':
+      case 'seqno-question':
+      case 'path-complaint':
+        return this.#paths.handleMessage(message, node, now);
       case 'call':
         return this.#holePunching.handleCall(node, message, now);
       case 'echo-request':

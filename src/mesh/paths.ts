@@ -6,9 +6,13 @@ import { endpointOf, type Endpoint } from '../inet/index.ts';
 import type { Millis } from '../machine/index.ts';
 import { nodeLabel } from '../printable.ts';
 import { BabelLink, RELAY_CAPABILITY, type BabelLinkOutput } from './babel-link.ts';
+import { AttestedSeqnos } from './attested-seqnos.ts';
 import type { KnownNode } from './known-nodes.ts';
+import type { BabelMessage } from './messages.ts';
 import { drained, type NodeContext } from './node-context.ts';
 import type { Path, RelayRouteChange } from './node-interface.ts';
+import { MAX_STATEMENTS, type RoutingMessage } from './routing-messages.ts';
+import type { SeqnoStatement } from './seqno-statement.ts';
 
 /** The UDP port, between addresses of the mesh, of WireGuard messages that others carry. */
 export const RELAY_PORT = 7079;
@@ -16,6 +20,7 @@ export const RELAY_PORT = 7079;
 export class Paths {
   readonly #context: NodeContext;
   readonly #babel: BabelLink;
+  readonly #seqnos: AttestedSeqnos;
   readonly #neighbours = new Set<KnownNode>();
   /** Who forwards for others, as far as Babel has been told. */
   readonly #relays = new Set<string>();
@@ -23,10 +28,12 @@ export class Paths {
   readonly #said = new Map<KnownNode, string>();
 
   constructor(context: NodeContext) {
-    const { options, own, roster, chance } = context;
+    const { options, own, roster, chance, nodeId } = context;
     const { address } = own.current;
     this.#context = context;
-    this.#babel = new BabelLink({ address, nodes: roster.nodes, chance, unixNow: options.unixTime() });
+    this.#seqnos = new AttestedSeqnos(context);
+    const shared = { nodeId, address, nodes: roster.nodes, seqnos: this.#seqnos, chance };
+    this.#babel = new BabelLink({ ...shared, isDistrusted: () => false, unixNow: options.unixTime() });
   }
 
   start(now: Millis): void {
@@ -51,12 +58,24 @@ export class Paths {
     this.review(node, now);
     this.#said.delete(node);
     this.#relays.delete(node.description.nodeId);
+    this.#seqnos.forget(node.description.nodeId);
+    this.#babel.handleForgotten(node);
     this.#babel.handleFilter(now);
   }
 
-  handleBabel(node: KnownNode, packet: Uint8Array, now: Millis): void {
-    if (this.#neighbours.has(node)) this.#babel.handlePacket(node, packet, now);
-    else this.#context.outbox.drop('babel-from-no-neighbour');
+  handleMessage(message: RoutingMessage | BabelMessage, from: KnownNode, now: Millis): void {
+    if (!this.#neighbours.has(from)) return this.#context.outbox.drop('babel-from-no-neighbour');
+    switch (message.kind) {
+      case 'babel':
+        return this.#babel.handlePacket(from, message.packet, now);
+      case 'seqno-statements':
+        for (const statement of message.statements) this.#handleStatement(statement, from, now);
+        return;
+      case 'seqno-question':
+        return this.#babel.handleQuestion(from, message.nodeId);
+      case 'path-complaint':
+        return;
+    }
   }
 
   /** The tunnel has answered a probe. */
@@ -78,8 +97,8 @@ export class Paths {
     const { outbox } = this.#context;
     const changes: RelayRouteChange[] = [];
     for (const output of drained(this.#babel)) {
-      if (output.kind === 'send') outbox.tunnelSend({ kind: 'babel', packet: output.packet }, output.to);
-      else this.#handleRoute(output, changes, now);
+      if (output.kind === 'route') this.#handleRoute(output, changes, now);
+      else this.#send(output);
     }
     if (changes.length > 0) outbox.relayRoutes(changes);
   }
@@ -90,6 +109,31 @@ export class Paths {
     if (!isNeighbour && this.#neighbours.delete(node)) this.#babel.removeNeighbour(node, now);
     if (isNeighbour && !this.#neighbours.has(node) && this.#babel.addNeighbour(node, now)) this.#neighbours.add(node);
     this.#report(node);
+  }
+
+  #send(output: Exclude<BabelLinkOutput, { kind: 'route' }>): void {
+    const { outbox } = this.#context;
+    switch (output.kind) {
+      case 'send':
+        return outbox.tunnelSend({ kind: 'babel', packet: output.packet }, output.to);
+      case 'tell':
+        for (let at = 0; at < output.statements.length; at += MAX_STATEMENTS) {
+          const statements = output.statements.slice(at, at + MAX_STATEMENTS);
+          outbox.tunnelSend({ kind: 'seqno-statements', statements }, output.to);
+        }
+        return;
+      case 'ask':
+        return outbox.tunnelSend({ kind: 'seqno-question', nodeId: output.nodeId }, output.to);
+    }
+  }
+
+  #handleStatement(statement: SeqnoStatement, from: KnownNode, now: Millis): void {
+    const { nodeId } = statement;
+    const taken = this.#seqnos.take(statement, from, now);
+    if (typeof taken === 'object') return this.#babel.handleAttested(taken, statement, from, now);
+    if (taken !== undefined) this.#context.outbox.drop(taken);
+    // Its clock may have been put back: it is to know what it said in an earlier life.
+    if (taken === 'statement-stale' && nodeId === from.description.nodeId) this.#babel.handleStale(from, statement);
   }
 
   /** Tells of a node that is reached over another relay than before, or over none any more. */

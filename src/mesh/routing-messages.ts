@@ -1,0 +1,49 @@
+/** The bodies of the messages that keep Babel honest: signed seqnos, and complaints about ways that carry nothing. */
+import { fromHex, toHex } from './hex.ts';
+import { NODE_ID_BYTES } from './identity.ts';
+import { readStatement, STATEMENT_BYTES, writeStatement, type SeqnoStatement } from './seqno-statement.ts';
+
+/** As many as go into a message of 1,200 bytes. */
+export const MAX_STATEMENTS = 11;
+
+/** What nodes have signed of their seqnos. */
+export interface SeqnoStatements {
+  readonly kind: 'seqno-statements';
+  readonly statements: readonly SeqnoStatement[];
+}
+
+/** What has the node signed last, as far as the receiver knows? */
+export interface SeqnoQuestion {
+  readonly kind: 'seqno-question';
+  readonly nodeId: string;
+}
+
+/** What the sender sends to the node over the receiver does not arrive, it seems: the receiver may see for itself. */
+export interface PathComplaint {
+  readonly kind: 'path-complaint';
+  readonly nodeId: string;
+}
+
+export type RoutingMessage = SeqnoStatements | SeqnoQuestion | PathComplaint;
+
+export function lengthOfRoutingMessage(message: RoutingMessage): number {
+  return message.kind === 'seqno-statements' ? message.statements.length * STATEMENT_BYTES : NODE_ID_BYTES;
+}
+
+export function writeRoutingMessage(message: RoutingMessage, body: Uint8Array): void {
+  if (message.kind !== 'seqno-statements') return body.set(fromHex(message.nodeId));
+  for (const [i, statement] of message.statements.entries()) writeStatement(statement, body, i * STATEMENT_BYTES);
+}
+
+export function readRoutingMessage(kind: RoutingMessage['kind'], body: Uint8Array): RoutingMessage | undefined {
+  if (kind !== 'seqno-statements') {
+    return body.length < NODE_ID_BYTES ? undefined : { kind, nodeId: toHex(body.subarray(0, NODE_ID_BYTES)) };
+  }
+  const statements: SeqnoStatement[] = [];
+  for (let at = 0; at < body.length && statements.length < MAX_STATEMENTS; at += STATEMENT_BYTES) {
+    const statement = readStatement(body, at);
+    if (statement === undefined) return undefined;
+    statements.push(statement);
+  }
+  return { kind, statements };
+}
