@@ -248,8 +248,12 @@ export class Routing {
     return this.#context.table.values();
   }
 
-  routes(): RouteView[] {
-    return [...this.#context.table.values()].flatMap((destination) =>
+  /** All, or those to `prefix`. */
+  routes(prefix?: Prefix): RouteView[] {
+    const { table } = this.#context;
+    const one = prefix && table.get(formatPrefix(prefix));
+    const destinations = prefix === undefined ? [...table.values()] : one === undefined ? [] : [one];
+    return destinations.flatMap((destination) =>
       [...destination.routes.values()].map((route) => ({
         ...describe(destination, route),
         neighbour: route.neighbour.address,

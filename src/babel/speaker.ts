@@ -225,9 +225,9 @@ export class Speaker {
     );
   }
 
-  /** All routes, selected or not. */
-  routes(): RouteView[] {
-    return this.#routing.routes();
+  /** All routes, selected or not, or those to `prefix`. */
+  routes(prefix?: Prefix): RouteView[] {
+    return this.#routing.routes(prefix);
   }
 
   #handleInterfaceTimeout(owner: Interface, now: Millis): void {

@@ -148,6 +148,14 @@ export class BabelLink {
     this.#speaker.request(prefix, now);
   }
 
+  /** The neighbours that announce a way to the node, feasible or not. */
+  nextHops({ description }: KnownNode): KnownNode[] {
+    return this.#speaker.routes(prefixOf(description.address, 128)).flatMap(({ metric, neighbour }) => {
+      const via = this.#neighbours.get(formatAddress(neighbour))?.node;
+      return metric >= INFINITE || via === undefined ? [] : [via];
+    });
+  }
+
   /** The node has signed another seqno; the neighbour `from` knows. */
   handleAttested({ description }: KnownNode, { seqno, issuedAt }: SeqnoStatement, from: KnownNode, now: Millis): void {
     const { address, nodeId } = description;
@@ -189,6 +197,10 @@ export class BabelLink {
     }
     this.#speaker.handlePacket(INTERFACE, from, packet, now);
     this.#ask(now);
+  }
+
+  drops(): ReadonlyMap<string, number> {
+    return this.#speaker.drops;
   }
 
   handleTimeout(now: Millis): void {

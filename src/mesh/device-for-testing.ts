@@ -98,6 +98,8 @@ export class DeviceForTesting {
   /** Next hop, by destination. */
   readonly relayRoutes = new Map<string, string>();
   isOff = false;
+  /** Return false to drop what others send over this device, as a liar does. */
+  isRelayed: (packet: Inner & { kind: 'relayed' }) => boolean = () => true;
 
   constructor(publicKey: Uint8Array, address: IpAddress, world: DeviceWorldForTesting) {
     this.key = toHex(publicKey);
@@ -106,12 +108,13 @@ export class DeviceForTesting {
   }
 
   configure(change: DeviceChange): void {
-    for (const { publicKey, remove, updateOnly, endpoint, allowedIps } of change.peers ?? []) {
+    for (const { publicKey, remove, updateOnly, endpoint, allowedIps, repeatInitiation } of change.peers ?? []) {
       const key = toHex(publicKey);
       const peer = this.#peers.get(key);
       if (remove === true) this.#peers.delete(key);
       else if (peer !== undefined) {
         peer.endpoint = endpoint ?? peer.endpoint;
+        if (repeatInitiation === true) this.#repeatInitiation(peer);
         // Its address in the mesh stays; networks that it leads to are nothing to this device.
       } else if (updateOnly !== true && allowedIps !== undefined) {
         this.#peers.set(key, newPeer(publicKey, allowedIps[0].prefix.address, endpoint));
@@ -194,6 +197,12 @@ export class DeviceForTesting {
     });
   }
 
+  #repeatInitiation(peer: Peer): void {
+    if (peer.queue.length === 0) return;
+    peer.initiatedAt = millis(-Infinity);
+    this.#initiate(peer);
+  }
+
   #sendTransport(peer: Peer, session: Session, inner: Inner): void {
     if (inner.kind !== 'keepalive') peer.unansweredSince ??= this.#now();
     peer.sentAt = this.#now();
@@ -235,6 +244,7 @@ export class DeviceForTesting {
     if (!addressesEqual(from, peer.allowedIp)) return;
     if (inner.kind !== 'relayed') return this.#world.deliver(inner, from);
     if (!addressesEqual(inner.destination, this.#address)) {
+      if (!this.isRelayed(inner)) return;
       return this.#relay({ ...inner, hopLimit: inner.hopLimit - 1 }, peer);
     }
     this.receive(inner.message, endpointOf(inner.source, RELAY_PORT));

@@ -3,16 +3,21 @@ import { impliedRouterId, PacketWriter } from '../babel/index.ts';
 import type { IdentityPrimitives } from '../crypto/primitives.ts';
 import { addressFromBytes, formatAddress, prefixOf, type IpAddress } from '../inet/index.ts';
 import { millis, seconds, type Millis } from '../machine/index.ts';
-import { meshTag, writeMessage, type Message } from './messages.ts';
+import { meshTag, readMessage, writeMessage, type Message } from './messages.ts';
 import { NetworkForTesting, type HostOptions } from './network-for-testing.ts';
 import type { Path } from './node-interface.ts';
 
 export class MeshWithLiars extends NetworkForTesting {
-  /** Relay tables that lead round in a ring, as they were seen. */
+  /** Relay tables of honest nodes that lead round in a ring, as they were seen. */
   readonly loops = new Set<string>();
+  readonly liars = new Set<string>();
+  /** Called for every message with statements that arrives. */
+  onStatement: (datagram: Uint8Array) => void = () => {};
+  dropStatement: () => boolean = () => false;
   readonly #names: string[] = [];
   readonly #options = new Map<string, HostOptions>();
   readonly #tag: Uint8Array;
+  readonly #seqnos = new Map<string, number>();
 
   /** `links`: pairs of names, a letter each: `ab bc`. */
   constructor(links: string, primitives: IdentityPrimitives) {
@@ -20,6 +25,13 @@ export class MeshWithLiars extends NetworkForTesting {
     this.#tag = meshTag('test', primitives);
     const pairs = links.split(' ');
     this.onRelayRoutes = () => this.#lookForLoops();
+    this.onTunnelDatagram = (_host, datagram) => {
+      const message = readMessage(datagram, this.#tag);
+      if (typeof message === 'string' || message.kind !== 'seqno-statements') return false;
+      for (const { nodeId, seqno } of message.statements) this.#seqnos.set(nodeId, seqno);
+      this.onStatement(datagram);
+      return this.dropStatement();
+    };
     this.#names = [...new Set(pairs.join(''))].sort();
     for (const name of this.#names) {
       const options = { links: pairs.flatMap((pair, i) => (pair.includes(name) ? [i + 1] : [])) };
@@ -36,7 +48,10 @@ export class MeshWithLiars extends NetworkForTesting {
 
   /** `from` sends what it likes inside its tunnel to `to`. */
   say(from: string, to: string, message: Message): void {
-    const datagram = writeMessage(message, this.#tag);
+    this.sayBytes(from, to, writeMessage(message, this.#tag));
+  }
+
+  sayBytes(from: string, to: string, datagram: Uint8Array): void {
     this.device(from).send({ kind: 'mesh', datagram }, this.node(to).address);
   }
 
@@ -49,6 +64,11 @@ export class MeshWithLiars extends NetworkForTesting {
     const interval = seconds(300);
     writer.add({ kind: 'update', prefix: prefixOf(address, 128), routerId, nextHop: from, seqno, metric, interval });
     this.say(liar, to, { kind: 'babel', packet: writer.finish() });
+  }
+
+  /** What it announces itself with. */
+  seqnoOf(name: string): number {
+    return this.#seqnos.get(this.node(name).nodeId) ?? 0;
   }
 
   pathTo(from: string, to: string): Path | undefined {
@@ -65,8 +85,8 @@ export class MeshWithLiars extends NetworkForTesting {
     return this.#follow(from, to);
   }
 
-  /** Applications of `from` send to `to` every 50 ms. @returns when the last one came that arrived, and how many did not */
-  talk(from: string, to: string, length: Millis): { lost: number; outage: number } {
+  /** Applications of `from` send to `to`. @returns how many packets did not arrive, and the longest time without one */
+  talk(from: string, to: string, length: Millis, interval = millis(50)): { lost: number; outage: number } {
     const before = this.delivered.length;
     const start = this.now;
     const wasDelivered = () => this.delivered.filter(({ host }, i) => i >= before && host === to);
@@ -74,10 +94,12 @@ export class MeshWithLiars extends NetworkForTesting {
     while (this.now - start < length) {
       this.sendData(from, to);
       sent += 1;
-      this.runFor(millis(50));
+      this.runFor(interval);
     }
+    const end = this.now;
     this.runFor(seconds(0.2));
-    const times = [start, ...wasDelivered().map(({ at }) => at), this.now];
+    const arrivals = wasDelivered().map(({ at }) => at);
+    const times = [start, ...arrivals, Math.max(end, arrivals.at(-1) ?? end)];
     const gaps = times.slice(1).map((at, i) => at - times[i]);
     return { lost: sent - wasDelivered().length, outage: Math.max(...gaps) };
   }
@@ -98,6 +120,7 @@ export class MeshWithLiars extends NetworkForTesting {
       const via = this.device(at).relayRoutes.get(destination);
       const next = via === undefined ? undefined : this.hostWithKey(via);
       if (next === undefined || !this.isRunning(next)) return way;
+      if (this.liars.has(next)) return way + next;
       if (way.includes(next)) {
         this.loops.add(`${this.now} to ${to}: ${way}${next}`);
         return way;

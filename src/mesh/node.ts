@@ -154,7 +154,7 @@ export class MeshNode implements Machine<NodeInput, NodeOutput> {
       self: { nodeId: this.nodeId, address: this.address, hostName, meshName, sequence },
       nodes: roster.nodes.values().map((node) => this.#viewOf(node)),
       networks: { offered: own.current.networks, imported: this.#imports.views() },
-      drops: outbox.drops,
+      drops: { ...outbox.drops, ...this.#paths.drops() },
     };
   }
 
@@ -239,6 +239,7 @@ export class MeshNode implements Machine<NodeInput, NodeOutput> {
     node.tunnel.handleActive(now);
     if (node.tunnel.isUp || node.route === undefined) return;
     node.route.via.tunnel.handleActive(now);
+    this.#paths.handleActive(node, now);
     if (node.firstContact.handleActive(node.traffic.lastHandshakeAt !== undefined)) {
       this.#context.outbox.configure({ publicKey, updateOnly: true, repeatInitiation: true });
     }

@@ -126,7 +126,8 @@ export class Overlay {
         node.tunnel.handleActive(now);
         return outbox.tunnelSend({ kind: 'echo-reply', nonce: message.nonce }, node);
       case 'echo-reply':
-        return this.#imports.handleEcho(node, message.nonce);
+        if (!this.#paths.handleEcho(node, message.nonce, now)) this.#imports.handleEcho(node, message.nonce);
+        return;
       case 'announce':
         return this.#handleNews(message, node, now);
       case 'digest':

@@ -3,24 +3,33 @@
  * step with the node's, the device's table of relay routes in step with Babel's, and the endpoints with both.
  */
 import { endpointOf, type Endpoint } from '../inet/index.ts';
-import type { Millis } from '../machine/index.ts';
+import { millis, type Millis } from '../machine/index.ts';
 import { nodeLabel } from '../printable.ts';
 import { BabelLink, RELAY_CAPABILITY, type BabelLinkOutput } from './babel-link.ts';
+import { Distrust } from './distrust.ts';
 import { AttestedSeqnos } from './attested-seqnos.ts';
 import type { KnownNode } from './known-nodes.ts';
 import type { BabelMessage } from './messages.ts';
 import { drained, type NodeContext } from './node-context.ts';
 import type { Path, RelayRouteChange } from './node-interface.ts';
 import { MAX_STATEMENTS, type RoutingMessage } from './routing-messages.ts';
+import { TokenBucket } from './rate-limit.ts';
 import type { SeqnoStatement } from './seqno-statement.ts';
+import { WayWatch, type WayWatchOutput } from './way-watch.ts';
 
 /** The UDP port, between addresses of the mesh, of WireGuard messages that others carry. */
 export const RELAY_PORT = 7079;
+
+/** Complaints of one neighbour. Each makes us ask for echoes for some seconds. */
+const COMPLAINT_RATE = { perSecond: 1, burst: 10 };
 
 export class Paths {
   readonly #context: NodeContext;
   readonly #babel: BabelLink;
   readonly #seqnos: AttestedSeqnos;
+  readonly #distrust = new Distrust();
+  readonly #watch: WayWatch;
+  readonly #complaints = new WeakMap<KnownNode, TokenBucket>();
   readonly #neighbours = new Set<KnownNode>();
   /** Who forwards for others, as far as Babel has been told. */
   readonly #relays = new Set<string>();
@@ -28,12 +37,14 @@ export class Paths {
   readonly #said = new Map<KnownNode, string>();
 
   constructor(context: NodeContext) {
-    const { options, own, roster, chance, nodeId } = context;
+    const { options, own, roster, nonce, chance, nodeId } = context;
     const { address } = own.current;
     this.#context = context;
     this.#seqnos = new AttestedSeqnos(context);
     const shared = { nodeId, address, nodes: roster.nodes, seqnos: this.#seqnos, chance };
-    this.#babel = new BabelLink({ ...shared, isDistrusted: () => false, unixNow: options.unixTime() });
+    const isDistrusted = (via: KnownNode, to: KnownNode) => this.#distrust.isDistrusted(via, to);
+    this.#babel = new BabelLink({ ...shared, isDistrusted, unixNow: options.unixTime() });
+    this.#watch = new WayWatch({ nonce, chance, isDistrusted, nextHops: (node) => this.#babel.nextHops(node) });
   }
 
   start(now: Millis): void {
@@ -60,6 +71,8 @@ export class Paths {
     this.#relays.delete(node.description.nodeId);
     this.#seqnos.forget(node.description.nodeId);
     this.#babel.handleForgotten(node);
+    this.#distrust.forget(node);
+    this.#watch.forget(node);
     this.#babel.handleFilter(now);
   }
 
@@ -74,8 +87,18 @@ export class Paths {
       case 'seqno-question':
         return this.#babel.handleQuestion(from, message.nodeId);
       case 'path-complaint':
-        return;
+        return this.#handleComplaint(message.nodeId, from, now);
     }
+  }
+
+  /** There is traffic for the node. */
+  handleActive(node: KnownNode, now: Millis): void {
+    this.#watch.handleActive(node, now);
+  }
+
+  /** @returns whether it was asked for here */
+  handleEcho(node: KnownNode, nonce: bigint, now: Millis): boolean {
+    return this.#watch.handleEcho(node, nonce, now);
   }
 
   /** The tunnel has answered a probe. */
@@ -85,17 +108,27 @@ export class Paths {
   }
 
   handleTimeout(now: Millis): void {
+    for (const node of this.#distrust.handleTimeout(now)) this.#babel.handleTrust(node, now);
+    this.#watch.handleTimeout(now);
     this.#babel.handleTimeout(now);
   }
 
   nextTimeout(): Millis | undefined {
-    return this.#babel.nextTimeout();
+    const wanted = [this.#babel.nextTimeout() ?? Infinity, this.#watch.nextTimeout(), this.#distrust.nextTimeout()];
+    const next = Math.min(...wanted);
+    return next === Infinity ? undefined : millis(next);
+  }
+
+  /** What Babel ignored, by reason. */
+  drops(): Record<string, number> {
+    return Object.fromEntries(Array.from(this.#babel.drops(), ([reason, count]) => [`babel-${reason}`, count]));
   }
 
   /** Carries out what Babel says. Tunnels may have something to say after it. */
   drain(now: Millis): void {
     const { outbox } = this.#context;
     const changes: RelayRouteChange[] = [];
+    for (const output of drained(this.#watch)) this.#carryOut(output, now);
     for (const output of drained(this.#babel)) {
       if (output.kind === 'route') this.#handleRoute(output, changes, now);
       else this.#send(output);
@@ -125,6 +158,38 @@ export class Paths {
       case 'ask':
         return outbox.tunnelSend({ kind: 'seqno-question', nodeId: output.nodeId }, output.to);
     }
+  }
+
+  #carryOut(output: WayWatchOutput, now: Millis): void {
+    const { outbox } = this.#context;
+    switch (output.kind) {
+      case 'echo-request':
+        if (output.isNewWay) {
+          const publicKey = output.to.description.wireGuardPublicKey;
+          outbox.configure({ publicKey, updateOnly: true, repeatInitiation: true });
+        }
+        return outbox.tunnelSend(output, output.to);
+      case 'complain':
+        return outbox.tunnelSend({ kind: 'path-complaint', nodeId: output.destination.description.nodeId }, output.to);
+      case 'distrust':
+        outbox.drop('way-without-echo');
+        this.#distrust.add(output.via, output.destination, now);
+        return this.#babel.handleTrust(output.destination, now);
+      case 'trust':
+        if (this.#distrust.lift(output.via, output.destination)) this.#babel.handleTrust(output.destination, now);
+    }
+  }
+
+  #handleComplaint(nodeId: string, from: KnownNode, now: Millis): void {
+    const { outbox, roster } = this.#context;
+    const bucket = this.#complaints.get(from) ?? new TokenBucket(COMPLAINT_RATE);
+    this.#complaints.set(from, bucket);
+    if (!bucket.take(now)) return outbox.drop('complaint-rate-limited');
+    const node = roster.nodes.get(nodeId);
+    if (node === undefined || node.route?.via === from) return outbox.drop('complaint-groundless');
+    if (node.tunnel.isUp) return node.tunnel.handleActive(now);
+    const drop = this.#watch.handleComplaint(node, now);
+    if (drop !== undefined) outbox.drop(drop);
   }
 
   #handleStatement(statement: SeqnoStatement, from: KnownNode, now: Millis): void {
