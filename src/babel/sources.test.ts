@@ -38,6 +38,17 @@ describe('a route to a source', () => {
     assert.ok(sources.isFeasible(PREFIX, '0000000000000002', { seqno: 0xffff, metric: 900 }), 'another source');
   });
 
+  it('is feasible with the seqno that its owner is known to have, and no older one, once that is less than what we announced', () => {
+    const sources = new SourceTable(10, seconds(180));
+    sources.announce(PREFIX, ROUTER, { seqno: 5000, metric: 100 }, millis(0));
+    assert.ok(!sources.limit(PREFIX, ROUTER, 5000));
+    assert.ok(!sources.isFeasible(PREFIX, ROUTER, { seqno: 3000, metric: 200 }));
+    assert.ok(sources.limit(PREFIX, ROUTER, 3000));
+    assert.ok(sources.isFeasible(PREFIX, ROUTER, { seqno: 3000, metric: 60_000 }));
+    assert.ok(!sources.isFeasible(PREFIX, ROUTER, { seqno: 2999, metric: 1 }));
+    assert.equal(sources.nextSeqno(PREFIX, ROUTER), 3001);
+  });
+
   it('is judged by what was announced in the last minutes', () => {
     const sources = new SourceTable(10, seconds(180));
     sources.announce(PREFIX, ROUTER, { seqno: 1, metric: 100 }, millis(0));

@@ -63,6 +63,28 @@ describe('a node that comes back', () => {
     });
   }
 
+  it('makes no loops, whatever its clock says, while links come and go', () => {
+    for (let seed = 1; seed <= 4; seed++) {
+      const net = mesh('ab bc cd de ef fa ad be');
+      let state = seed;
+      const chance = (below: number) => (state = (Math.imul(state, 1664525) + 1013904223) >>> 0) % below;
+      const cut = new Set<string>();
+      net.isLost = (from, to) => cut.has(from + to) || cut.has(to + from);
+      for (let i = 0; i < 12; i++) {
+        const skew = (chance(21) - 10) * 3_600_000;
+        if (chance(3) > 0) net.restart('abcdef'[chance(6)], { unixTime: () => millis(net.unixTime() + skew) });
+        cut.clear();
+        cut.add(['ab', 'bc', 'cd', 'de', 'ef', 'fa'][chance(6)]);
+        for (const to of 'bcdef') net.sendData('a', to);
+        net.runFor(millis(500 + chance(4000)));
+      }
+      cut.clear();
+      net.runFor(seconds(30));
+      assert.deepEqual([...net.loops], [], `seed ${seed}`);
+      for (const to of 'bcdef') assert.equal(net.way('a', to).at(-1), to, `seed ${seed}, to ${to}`);
+    }
+  });
+
   it('is reached again though a liar claims more than it can say, and replays what it said', () => {
     const net = mesh('al ad dc lc');
     const replayed: Uint8Array[] = [];
