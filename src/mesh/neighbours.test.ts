@@ -61,6 +61,23 @@ describe('the choice of neighbours', () => {
     );
   }
 
+  it('is in the hands of members who try node ids until they suit, if nothing else is to be had from them', () => {
+    const victim = nodeIdOf(0);
+    const eligible = (ids: readonly string[]) =>
+      ids.map((nodeId) => ({ nodeId, order: orderOf(victim, nodeId), heardOn: [1], wasWanted: false }));
+    const honest = eligible(Array.from({ length: 50 }, (_, i) => nodeIdOf(i + 1)));
+    const tried = eligible(Array.from({ length: 5000 }, (_, i) => nodeIdOf(i + 100)));
+    const byOrder = tried.toSorted((a, b) => (a.order < b.order ? -1 : 1)).slice(0, 6);
+    const byId = tried.toSorted((a, b) => (a.nodeId < b.nodeId ? -1 : 1));
+    const next = byId.findIndex(({ nodeId }) => nodeId > victim);
+    const liars = [...byOrder, byId[next], byId[next - 1]];
+    const chosen = [...chooseNeighbours(victim, [...honest, ...liars]).keys()];
+    assert.deepEqual(
+      chosen.filter((nodeId) => !liars.some((liar) => liar.nodeId === nodeId)),
+      [],
+    );
+  });
+
   it('connects the nodes of one link, of any number, with a few each', () => {
     for (const count of [2, 3, 7, 30, 300]) {
       const links = new Map(Array.from({ length: count }, (_, i) => [nodeIdOf(i), [1]]));
