@@ -24,6 +24,8 @@ interface Entry {
 export class Distrust {
   /** The oldest first. */
   readonly #entries = new Map<string, Entry>();
+  /** Never late. */
+  #sweepAt = millis(Infinity);
 
   isDistrusted(via: KnownNode, destination: KnownNode): boolean {
     return this.#entries.get(keyOf(via, destination))?.isInForce === true;
@@ -35,7 +37,9 @@ export class Distrust {
     const isRemembered = before !== undefined && after(before.until, MEMORY) > now;
     const backOff = isRemembered ? millis(Math.min(MAX_BACK_OFF, before.backOff * GROWTH)) : FIRST_BACK_OFF;
     this.#entries.delete(key);
-    this.#entries.set(key, { via, destination, backOff, until: after(now, backOff), isInForce: true });
+    const until = after(now, backOff);
+    this.#entries.set(key, { via, destination, backOff, until, isInForce: true });
+    this.#sweepAt = millis(Math.min(this.#sweepAt, until));
     if (this.#entries.size > MAX_ENTRIES) this.#entries.delete(this.#entries.keys().next().value as string);
   }
 
@@ -56,17 +60,21 @@ export class Distrust {
   /** @returns the nodes some of whose ways may be tried again */
   handleTimeout(now: Millis): KnownNode[] {
     const again: KnownNode[] = [];
+    if (this.#sweepAt > now) return again;
+    this.#sweepAt = millis(Infinity);
     for (const entry of this.#entries.values()) {
-      if (!entry.isInForce || entry.until > now) continue;
-      entry.isInForce = false;
-      again.push(entry.destination);
+      if (!entry.isInForce) continue;
+      if (entry.until > now) this.#sweepAt = millis(Math.min(this.#sweepAt, entry.until));
+      else {
+        entry.isInForce = false;
+        again.push(entry.destination);
+      }
     }
     return again;
   }
 
   nextTimeout(): Millis {
-    const ends = Array.from(this.#entries.values(), ({ until, isInForce }) => (isInForce ? until : Infinity));
-    return millis(Math.min(Infinity, ...ends));
+    return this.#sweepAt;
   }
 }
 
