@@ -20,6 +20,7 @@ import { NODE_ID_BYTES } from './identity.ts';
 import {
   lengthOfRoutingMessage,
   readRoutingMessage,
+  ROUTING_KINDS,
   writeRoutingMessage,
   type RoutingMessage,
 } from './routing-messages.ts';
@@ -59,7 +60,6 @@ const REQUEST = { nodeId: 12, nonce: 40, offset: 48, end: 50, paddedEnd: MAX_MES
 const PART = { nodeId: 12, nonce: 40, sequence: 48, total: 56, offset: 58, bytes: 60 } as const;
 const PROBE = { nonce: 12, flags: 20, end: 21 } as const;
 const REPLY = { seenAt: 21, end: 40 } as const;
-const ECHO = { nonce: 12, end: 20 } as const;
 const CALL = { flags: 12, candidates: 13 } as const;
 const DIGEST = { digest: 12, end: 28 } as const;
 const BABEL = { packet: 12 } as const;
@@ -153,15 +153,6 @@ export interface Call {
   readonly candidates: readonly Endpoint[];
 }
 
-/** Whether the receiver is there, whatever the path. */
-export interface Echo {
-  readonly kind: 'echo-request' | 'echo-reply';
-  /** The request's. */
-  readonly nonce: bigint;
-  /** Zeros behind it, so that it does not go by its length. */
-  readonly padding?: number;
-}
-
 /** A newer description was accepted and can be asked for. */
 export interface Announce extends News {
   readonly kind: 'announce';
@@ -203,7 +194,6 @@ export type Message =
   | Digest
   | BabelMessage
   | Call
-  | Echo
   | RoutingMessage
   | Leave;
 export type MessageDrop = 'message-malformed' | 'message-unknown-version' | 'message-unknown-type' | 'foreign-mesh';
@@ -260,8 +250,6 @@ export function writeMessage(message: Message, tag: Uint8Array): Uint8Array {
       break;
     case 'echo-request':
     case 'echo-reply':
-      view.setBigUint64(ECHO.nonce, message.nonce);
-      break;
     case 'seqno-statements':
     case 'seqno-question':
     case 'path-complaint':
@@ -278,6 +266,8 @@ export function readMessage(datagram: Uint8Array, tag: Uint8Array): Message | Me
   if (datagram[HEADER.version] !== VERSION) return 'message-unknown-version';
   if (tag.some((byte, i) => datagram[HEADER.tag + i] !== byte)) return 'foreign-mesh';
   const view = new DataView(datagram.buffer, datagram.byteOffset, datagram.byteLength);
+  const routing = ROUTING_KINDS.find((kind) => TYPE[kind] === datagram[HEADER.type]);
+  if (routing !== undefined) return readRoutingMessage(routing, datagram.subarray(HEADER.end)) ?? 'message-malformed';
   switch (datagram[HEADER.type]) {
     case TYPE.hello:
       return readHello(view) ?? 'message-malformed';
@@ -303,16 +293,6 @@ export function readMessage(datagram: Uint8Array, tag: Uint8Array): Message | Me
         : { kind: 'babel', packet: datagram.subarray(BABEL.packet) };
     case TYPE.call:
       return readCall(view) ?? 'message-malformed';
-    case TYPE['echo-request']:
-      return readEcho('echo-request', view) ?? 'message-malformed';
-    case TYPE['echo-reply']:
-      return readEcho('echo-reply', view) ?? 'message-malformed';
-    case TYPE['seqno-statements']:
-      return readRoutingMessage('seqno-statements', datagram.subarray(HEADER.end)) ?? 'message-malformed';
-    case TYPE['seqno-question']:
-      return readRoutingMessage('seqno-question', datagram.subarray(HEADER.end)) ?? 'message-malformed';
-    case TYPE['path-complaint']:
-      return readRoutingMessage('path-complaint', datagram.subarray(HEADER.end)) ?? 'message-malformed';
     case TYPE.leave:
       return { kind: 'leave' };
     default:
@@ -344,7 +324,6 @@ function lengthOf(message: Message): number {
       return candidateAt(message.candidates.length);
     case 'echo-request':
     case 'echo-reply':
-      return ECHO.end + (message.padding ?? 0);
     case 'seqno-statements':
     case 'seqno-question':
     case 'path-complaint':
@@ -444,10 +423,6 @@ function readProbeReply(view: DataView): ProbeReply | undefined {
   const isNeighbour = (flags & IS_NEIGHBOUR) !== 0;
   const seenAt = readEndpoint(view, REPLY.seenAt);
   return { kind: 'probe-reply', nonce: view.getBigUint64(PROBE.nonce), wish, isNeighbour, seenAt };
-}
-
-function readEcho(kind: Echo['kind'], view: DataView): Echo | undefined {
-  return view.byteLength < ECHO.end ? undefined : { kind, nonce: view.getBigUint64(ECHO.nonce) };
 }
 
 function candidateAt(index: number): number {

@@ -12,7 +12,7 @@ import type { KnownNode } from './known-nodes.ts';
 import type { BabelMessage } from './messages.ts';
 import { drained, type NodeContext } from './node-context.ts';
 import type { Path, RelayRouteChange } from './node-interface.ts';
-import { MAX_STATEMENTS, type RoutingMessage } from './routing-messages.ts';
+import { MAX_STATEMENTS, type Echo, type RoutingMessage } from './routing-messages.ts';
 import { TokenBucket } from './rate-limit.ts';
 import type { SeqnoStatement } from './seqno-statement.ts';
 import { WayWatch, type WayWatchOutput } from './way-watch.ts';
@@ -76,7 +76,7 @@ export class Paths {
     this.#babel.handleFilter(now);
   }
 
-  handleMessage(message: RoutingMessage | BabelMessage, from: KnownNode, now: Millis): void {
+  handleMessage(message: Exclude<RoutingMessage, Echo> | BabelMessage, from: KnownNode, now: Millis): void {
     if (!this.#neighbours.has(from)) return this.#context.outbox.drop('babel-from-no-neighbour');
     switch (message.kind) {
       case 'babel':

@@ -1,4 +1,4 @@
-/** The bodies of the messages that keep Babel honest: signed seqnos, and complaints about ways that carry nothing. */
+/** The bodies of the messages that keep Babel honest: signed seqnos, echoes, and complaints about ways without them. */
 import { fromHex, toHex } from './hex.ts';
 import { NODE_ID_BYTES } from './identity.ts';
 import { readStatement, STATEMENT_BYTES, writeStatement, type SeqnoStatement } from './seqno-statement.ts';
@@ -24,18 +24,42 @@ export interface PathComplaint {
   readonly nodeId: string;
 }
 
-export type RoutingMessage = SeqnoStatements | SeqnoQuestion | PathComplaint;
+/** Whether the receiver is there, whatever the path. */
+export interface Echo {
+  readonly kind: 'echo-request' | 'echo-reply';
+  /** The request's. */
+  readonly nonce: bigint;
+  /** Zeros behind it, so that it does not go by its length. */
+  readonly padding?: number;
+}
+
+export type RoutingMessage = SeqnoStatements | SeqnoQuestion | PathComplaint | Echo;
+
+export const ROUTING_KINDS = [
+  'echo-request',
+  'echo-reply',
+  'seqno-statements',
+  'seqno-question',
+  'path-complaint',
+] as const satisfies readonly RoutingMessage['kind'][];
+
+const NONCE_BYTES = 8;
 
 export function lengthOfRoutingMessage(message: RoutingMessage): number {
+  if ('nonce' in message) return NONCE_BYTES + (message.padding ?? 0);
   return message.kind === 'seqno-statements' ? message.statements.length * STATEMENT_BYTES : NODE_ID_BYTES;
 }
 
 export function writeRoutingMessage(message: RoutingMessage, body: Uint8Array): void {
+  if ('nonce' in message) return viewOf(body).setBigUint64(0, message.nonce);
   if (message.kind !== 'seqno-statements') return body.set(fromHex(message.nodeId));
   for (const [i, statement] of message.statements.entries()) writeStatement(statement, body, i * STATEMENT_BYTES);
 }
 
 export function readRoutingMessage(kind: RoutingMessage['kind'], body: Uint8Array): RoutingMessage | undefined {
+  if (kind === 'echo-request' || kind === 'echo-reply') {
+    return body.length < NONCE_BYTES ? undefined : { kind, nonce: viewOf(body).getBigUint64(0) };
+  }
   if (kind !== 'seqno-statements') {
     return body.length < NODE_ID_BYTES ? undefined : { kind, nodeId: toHex(body.subarray(0, NODE_ID_BYTES)) };
   }
@@ -46,4 +70,8 @@ export function readRoutingMessage(kind: RoutingMessage['kind'], body: Uint8Arra
     statements.push(statement);
   }
   return { kind, statements };
+}
+
+function viewOf({ buffer, byteOffset, byteLength }: Uint8Array): DataView {
+  return new DataView(buffer, byteOffset, byteLength);
 }
