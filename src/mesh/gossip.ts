@@ -10,6 +10,8 @@ export class Newest {
   readonly #sequenceByNodeId = new Map<string, number>();
   /** Of nodes that are not trusted, the oldest first. */
   readonly #refusedByNodeId = new Map<string, number>();
+  /** Node ids that others are not to hear of from us. */
+  readonly #held = new Set<string>();
 
   isNews({ nodeId, sequence }: News): boolean {
     return sequence > Math.max(this.sequenceOf(nodeId), this.#refusedByNodeId.get(nodeId) ?? 0);
@@ -37,20 +39,35 @@ export class Newest {
 
   forget(nodeId: string): void {
     this.#sequenceByNodeId.delete(nodeId);
+    this.#held.delete(nodeId);
   }
 
-  /** All that was accepted, in one text: two nodes that know the same have the same. */
+  hold(nodeId: string): void {
+    this.#held.add(nodeId);
+  }
+
+  share(nodeId: string): void {
+    this.#held.delete(nodeId);
+  }
+
+  /** All that was accepted and is not held, in one text: two nodes that know the same have the same. */
   list(): string {
-    return Array.from(this.#sequenceByNodeId, ([nodeId, sequence]) => `${nodeId} ${sequence}`)
+    return this.#shared()
+      .map(({ nodeId, sequence }) => `${nodeId} ${sequence}`)
       .sort()
       .join();
   }
 
-  /** All that was accepted, in pages that fit into a message. */
+  /** The same, in pages that fit into a message. */
   summaries(): News[][] {
-    const entries = Array.from(this.#sequenceByNodeId, ([nodeId, sequence]) => ({ nodeId, sequence }));
+    const entries = this.#shared();
     const pages: News[][] = [];
     for (let i = 0; i < entries.length; i += MAX_SUMMARY_ENTRIES) pages.push(entries.slice(i, i + MAX_SUMMARY_ENTRIES));
     return pages;
+  }
+
+  #shared(): News[] {
+    const entries = Array.from(this.#sequenceByNodeId, ([nodeId, sequence]) => ({ nodeId, sequence }));
+    return entries.filter(({ nodeId }) => !this.#held.has(nodeId));
   }
 }

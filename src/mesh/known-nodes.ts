@@ -6,9 +6,8 @@ import type { FirstContact } from './first-contact.ts';
 import { toHex } from './hex.ts';
 import type { TokenBucket } from './rate-limit.ts';
 import type { Relation } from './relation.ts';
+import type { Standing } from './standing.ts';
 import type { Tunnel } from './tunnel.ts';
-
-export const MAX_NODES = 1024;
 
 /** On a link, at an endpoint that we were told to call, by its own call to us, or from another node. */
 export type FoundBy = 'beacon' | 'bootstrap' | 'call' | 'gossip';
@@ -17,6 +16,7 @@ export interface KnownNode {
   description: Description;
   readonly foundBy: FoundBy;
   readonly tunnel: Tunnel;
+  readonly standing: Standing;
   readonly bucket: TokenBucket;
   readonly relation: Relation;
   readonly firstContact: FirstContact;
@@ -72,20 +72,11 @@ export class KnownNodes {
     this.#byKey.delete(toHex(description.wireGuardPublicKey));
   }
 
-  /**
-   * Who must go so that `description` can come: where the table is full, the node known for longest among those that have
-   * never answered through the tunnel. Or why it cannot come: a WireGuard key is the first one's who proved to have it,
-   * for as long as he is known.
-   */
-  inTheWayOf(description: Description): KnownNode | 'key-taken' | 'address-taken' | 'table-full' | undefined {
-    const { nodeId } = description;
-    const neighbour = this.withAddress(description.address);
-    if (neighbour !== undefined && neighbour.description.nodeId !== nodeId) return 'address-taken';
-    const rival = this.withKey(description.wireGuardPublicKey);
-    if (rival !== undefined && rival.description.nodeId !== nodeId) return 'key-taken';
-    if (this.#byNodeId.has(nodeId) || this.#byNodeId.size < MAX_NODES) return undefined;
-    for (const node of this.#byNodeId.values()) if (!node.tunnel.hasBeenUp) return node;
-    return 'table-full';
+  /** What of `description` belongs to another node: the first one that proved a WireGuard key keeps it while it is known. */
+  takenOf({ nodeId, address, wireGuardPublicKey }: Description): 'key-taken' | 'address-taken' | undefined {
+    const isOther = (node: KnownNode | undefined) => node !== undefined && node.description.nodeId !== nodeId;
+    if (isOther(this.withAddress(address))) return 'address-taken';
+    return isOther(this.withKey(wireGuardPublicKey)) ? 'key-taken' : undefined;
   }
 
   #index(node: KnownNode): void {

@@ -178,8 +178,11 @@ describe('a hostile machine on the link', () => {
     for (let n = 0; n < 1100; n++) offer(sim, 'evil', 'a', forged(sim, n));
     sim.start('c');
     sim.runFor(seconds(30));
-    assert.ok(sim.node('a').status().nodes.length <= 1024);
+    // Made-up identities have a small table of their own; they drove out one another before, and everybody else.
+    assert.ok(namesOf(sim, 'a').filter((name) => name.startsWith('forged')).length <= 64);
     assert.deepEqual(sim.up('a'), ['b', 'c']);
+    assert.ok(drops(sim, 'a')['newcomer-rate-limited'] > 500);
+    assert.deepEqual(namesOf(sim, 'b').sort(), ['a', 'c'], 'others hear nothing of them');
   });
 
   it('is answered no more than a rate allows, whatever it sends', () => {
@@ -241,3 +244,62 @@ describe('a hostile machine on the link', () => {
     assert.deepEqual(sim.up('b'), ['a']);
   });
 });
+
+describe('identities that somebody makes up', () => {
+  for (const count of [1030, 10_300]) {
+    it(`${count} of them drive out no node that we know through others, though we start again meanwhile`, () => {
+      const sim = network();
+      for (const name of ['a', 'b', 'evil']) sim.start(name, { links: [1] });
+      sim.start('relay', { links: [1, 2] });
+      sim.start('far', { links: [2] });
+      sim.kill('evil');
+      sim.runFor(seconds(60));
+      const flood = (from: number, to: number) => {
+        for (let n = from; n < to; n += 1) {
+          const nodeId = n.toString(16).padStart(56, '0');
+          sim.inject('evil', hello({ nodeId }), sim.linkLocalEndpoint('a'));
+          if (n % 50 === 0) offer(sim, 'evil', 'a', forged(sim, n));
+        }
+      };
+      flood(0, count / 2);
+      assert.deepEqual(honest(sim, 'a'), ['b', 'far', 'relay']);
+      sim.kill('a');
+      sim.start('a');
+      flood(count / 2, count);
+      sim.runFor(seconds(40));
+      assert.deepEqual(honest(sim, 'a'), ['b', 'far', 'relay']);
+      assert.deepEqual(sim.up('a').includes('b'), true);
+    });
+  }
+
+  it('are gone when they have had no session for a while', () => {
+    const sim = network();
+    for (const name of ['a', 'evil']) sim.start(name);
+    sim.kill('evil');
+    for (let n = 0; n < 10; n++) offer(sim, 'evil', 'a', forged(sim, n));
+    assert.equal(namesOf(sim, 'a').filter((name) => name.startsWith('forged')).length, 10);
+    sim.runFor(seconds(70));
+    assert.deepEqual(honest(sim, 'a'), namesOf(sim, 'a'));
+  });
+
+  it('are asked for by a pinned node at a small rate only, and named in its log as seldom', () => {
+    const sim = network();
+    const nodeIds = new Set(['a', 'b'].map((name) => sim.start(name).nodeId));
+    for (const name of ['a', 'b']) {
+      sim.kill(name);
+      sim.start(name, { trust: { mode: 'pinned', nodeIds } });
+    }
+    sim.attach('evil', {}, () => {});
+    for (let n = 0; n < 200; n++) offer(sim, 'evil', 'a', forged(sim, n));
+    const refused = sim.eventsOf('a').filter((event) => event.startsWith('refused'));
+    assert.ok(refused.length >= 1 && refused.length <= 12, `${refused.length} lines`);
+    sim.runFor(seconds(10));
+    assert.deepEqual(sim.up('a'), ['b']);
+  });
+});
+
+function honest(sim: NetworkForTesting, name: string): string[] {
+  return namesOf(sim, name)
+    .filter((other) => !other.startsWith('forged') && other !== 'evil')
+    .sort();
+}

@@ -209,7 +209,7 @@ export class MeshNode implements Machine<NodeInput, NodeOutput> {
     this.#paths.handleDescribed(node, now);
     this.#imports.handleDescribed(node, now);
     neighbours.reviewSoon(now);
-    this.#overlay.flood(description, origin.neighbour);
+    if (node.standing.kind !== 'claimed') this.#overlay.flood(description, origin.neighbour);
   };
 
   #announceSelf(now: Millis): void {
@@ -253,6 +253,7 @@ export class MeshNode implements Machine<NodeInput, NodeOutput> {
       this.#ownNews.sign(now);
       this.#announceSelf(now);
     }
+    roster.forgetClaims(now);
     for (const node of roster.nodes.values()) {
       if (node.description.expiresAt > unixNow) continue;
       outbox.event('expired', node);
@@ -302,6 +303,7 @@ export class MeshNode implements Machine<NodeInput, NodeOutput> {
         return this.#probe(node, output, now);
       case 'up':
         outbox.event('tunnel-up', node);
+        if (this.#context.roster.prove(node)) this.#overlay.flood(node.description);
         return this.#overlay.compare(node);
       case 'lost':
         outbox.event('lost', node);

@@ -160,7 +160,9 @@ export class Overlay {
   #handleNews(news: News, from: KnownNode, now: Millis): void {
     const { roster, nodeId } = this.#context;
     if (news.nodeId === nodeId) this.#listener.handleNewsOfSelf(news.sequence, now);
-    else if (roster.newest.isNews(news)) this.#exchange.fetch(news.nodeId, from.description.nodeId, now);
+    else if (roster.newest.isNews(news)) {
+      if (roster.mayBeAsked(news.nodeId, now)) this.#exchange.fetch(news.nodeId, from.description.nodeId, now);
+    } else if (roster.vouch(news, from.description.nodeId)) this.flood(news, from.description.nodeId);
   }
 
   #handleDigest({ digest }: Digest, from: KnownNode): void {

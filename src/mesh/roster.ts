@@ -1,6 +1,6 @@
 /** Who belongs here: takes descriptions whose signature is right, judges them, and keeps a WireGuard peer for each node. */
 import { addressesEqual, bytesEqual, endpointsEqual, prefixOf, type Endpoint } from '../inet/index.ts';
-import type { Millis } from '../machine/index.ts';
+import { after, type Millis } from '../machine/index.ts';
 import type { PeerChange } from '../wireguard/configuration.ts';
 import type { Description } from './description.ts';
 import { Candidates } from './endpoints.ts';
@@ -9,12 +9,21 @@ import { Newest } from './gossip.ts';
 import { KnownNodes, type FoundBy, type KnownNode } from './known-nodes.ts';
 import type { NodeEvent } from './node-interface.ts';
 import type { Outbox } from './outbox.ts';
-import { TokenBucket } from './rate-limit.ts';
+import { RateLimit, TokenBucket } from './rate-limit.ts';
 import { NO_RELATION } from './relation.ts';
+import { CLAIM_LIFE, displacedBy, sourceKey, type Standing } from './standing.ts';
 import { judge, type TrustPolicy } from './trust.ts';
 import { Tunnel } from './tunnel.ts';
 
 const NEIGHBOUR_RATE = { perSecond: 100, burst: 300 };
+/** Of the identities that come by themselves: asking and verifying costs up to a millisecond. */
+const NEWCOMER_RATES = {
+  everybody: { perSecond: 20, burst: 64 },
+  perSource: { perSecond: 2, burst: 16 },
+  maxSources: 1024,
+};
+/** Of those that are not pinned, so that the log can name them and is not flooded. */
+const STRANGER_RATE = { perSecond: 0.1, burst: 8 };
 const NO_TRAFFIC: KnownNode['traffic'] = { lastHandshakeAt: undefined, rxBytes: 0, txBytes: 0 };
 
 /** How a description came to us. */
@@ -40,6 +49,8 @@ export class Roster {
   readonly nodes = new KnownNodes();
   readonly newest = new Newest();
   readonly #context: RosterContext;
+  readonly #newcomers = new RateLimit(NEWCOMER_RATES);
+  readonly #strangers = new TokenBucket(STRANGER_RATE);
 
   constructor(context: RosterContext) {
     this.#context = context;
@@ -52,18 +63,62 @@ export class Roster {
     if (!verdict.trusted) return this.#refuse('refused', description, origin, verdict.reason);
     const contradiction = this.#contradictionOf(description);
     if (contradiction !== undefined) return this.#refuse('identity-contradiction', description, origin, contradiction);
-    const inTheWay = this.nodes.inTheWayOf(description);
-    if (inTheWay === 'table-full') return this.#context.outbox.drop(inTheWay) as undefined;
-    if (typeof inTheWay === 'object') {
-      this.#context.outbox.drop('node-evicted');
-      this.remove(inTheWay);
-    }
-    this.newest.accept(description);
     const known = this.nodes.get(description.nodeId);
-    const node = known === undefined ? this.#add(description, origin.foundBy) : this.#update(known, description, now);
+    const standing = this.#standingOf(origin, now);
+    if (known === undefined && !this.#makeRoom(standing, now)) return undefined;
+    this.newest.accept(description);
+    const node =
+      known === undefined ? this.#add(description, origin.foundBy, standing) : this.#update(known, description, now);
+    if (origin.neighbour !== undefined) this.vouch(description, origin.neighbour);
     node.tunnel.candidates.describe(description.endpoints.map(({ endpoint }) => endpoint));
     node.tunnel.start(now);
     return node;
+  }
+
+  /**
+   * Whether to ask a stranger for its description, which costs us two verifications: not if it would be refused, and of
+   * those that come by themselves only so many in a time.
+   */
+  isWorthAsking(nodeId: string, from: Endpoint, now: Millis): boolean {
+    const isPinned = this.#context.trust.mode === 'pinned';
+    if (!this.mayBeAsked(nodeId, now)) return false;
+    if (isPinned || this.nodes.get(nodeId) !== undefined || this.#newcomers.admits(sourceKey(from), now)) return true;
+    this.#context.outbox.drop('newcomer-rate-limited');
+    return false;
+  }
+
+  /** Strangers to a pinned node are judged by their node ids; a few are asked all the same, for the log to name them. */
+  mayBeAsked(nodeId: string, now: Millis): boolean {
+    const { trust, outbox } = this.#context;
+    if (trust.mode !== 'pinned' || trust.nodeIds.has(nodeId) || this.#strangers.take(now)) return true;
+    outbox.drop('stranger-unasked');
+    return false;
+  }
+
+  /** A neighbour knows of the node as well. @returns whether others are to hear of it now, and did not before */
+  vouch({ nodeId }: Pick<Description, 'nodeId'>, neighbour: string): boolean {
+    const node = this.nodes.get(nodeId);
+    if (node?.standing.kind !== 'claimed') return false;
+    const standing = { kind: 'vouched', by: neighbour } as const;
+    return this.#makeRoom(standing, node.standing.since) && this.#raise(node, standing);
+  }
+
+  /** The node has answered inside the tunnel. @returns as `vouch` */
+  prove(node: KnownNode): boolean {
+    const { kind } = node.standing;
+    if (kind === 'proved') return false;
+    this.#raise(node, { kind: 'proved', by: node.description.nodeId });
+    return kind === 'claimed';
+  }
+
+  /** Those that nobody has vouched for, and that have not shown in time that they are there. */
+  forgetClaims(now: Millis): void {
+    for (const node of this.nodes.values()) {
+      const { kind, since } = node.standing;
+      if (kind !== 'claimed' || after(since, CLAIM_LIFE) > now) continue;
+      this.#context.outbox.drop('claim-expired');
+      this.remove(node);
+    }
   }
 
   remove(node: KnownNode): void {
@@ -71,6 +126,32 @@ export class Roster {
     this.newest.forget(node.description.nodeId);
     this.#context.onRemoved(node);
     this.#context.outbox.configure({ publicKey: node.description.wireGuardPublicKey, remove: true });
+  }
+
+  #standingOf({ neighbour, endpoint }: Origin, now: Millis): Standing {
+    if (this.#context.trust.mode === 'pinned') return { kind: 'proved', by: '', since: now };
+    if (neighbour !== undefined) return { kind: 'vouched', by: neighbour, since: now };
+    return { kind: 'claimed', by: endpoint === undefined ? '' : sourceKey(endpoint), since: now };
+  }
+
+  #raise(node: KnownNode, { kind, by }: Pick<Standing, 'kind' | 'by'>): true {
+    Object.assign(node.standing, { kind, by });
+    this.newest.share(node.description.nodeId);
+    return true;
+  }
+
+  /** @returns whether there is room */
+  #makeRoom(standing: Pick<Standing, 'kind' | 'by'>, now: Millis): boolean {
+    const { outbox } = this.#context;
+    const displaced = displacedBy(standing, this.nodes.values(), now);
+    if (displaced === 'full') {
+      outbox.drop(standing.kind === 'claimed' ? 'claims-full' : 'table-full');
+      return false;
+    }
+    if (displaced === undefined) return true;
+    outbox.drop('node-evicted');
+    this.remove(displaced);
+    return true;
   }
 
   /** Remembered, so that the same description is neither fetched nor reported again. */
@@ -84,7 +165,7 @@ export class Roster {
     const own = this.#context.own();
     if (keysEqual(description, own)) return 'it claims our WireGuard key';
     if (addressesEqual(description.address, own.address)) return 'it has our address';
-    switch (this.nodes.inTheWayOf(description)) {
+    switch (this.nodes.takenOf(description)) {
       case 'key-taken':
         return 'it claims the WireGuard key of another node';
       case 'address-taken':
@@ -94,7 +175,7 @@ export class Roster {
     }
   }
 
-  #add(description: Description, foundBy: FoundBy): KnownNode {
+  #add(description: Description, foundBy: FoundBy, standing: Standing): KnownNode {
     const tunnel = new Tunnel(new Candidates(), this.#context.nonce);
     const bucket = new TokenBucket(NEIGHBOUR_RATE);
     const order = this.#context.orderOf(description.nodeId);
@@ -104,6 +185,7 @@ export class Roster {
         foundBy,
         order,
         tunnel,
+        standing,
         bucket,
         relation: { ...NO_RELATION },
         firstContact: new FirstContact(),
@@ -111,6 +193,7 @@ export class Roster {
       ...{ endpoint: undefined, route: undefined, traffic: NO_TRAFFIC },
     };
     this.nodes.add(node);
+    if (standing.kind === 'claimed') this.newest.hold(description.nodeId);
     this.#context.outbox.event('found', node);
     this.#context.outbox.event('trusted', node);
     this.#context.outbox.configure(newPeer(description));

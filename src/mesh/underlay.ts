@@ -2,13 +2,12 @@
  * A node's words outside the tunnel: beacons and Hellos, and the descriptions of those who answer. Nobody is authenticated
  * here but descriptions, by their signature.
  */
-import { formatAddress, formatEndpoint, isLinkLocal, type Endpoint, type IpAddress } from '../inet/index.ts';
+import { formatEndpoint, isLinkLocal, type Endpoint, type IpAddress } from '../inet/index.ts';
 import { millis, type Millis } from '../machine/index.ts';
 import { isMeshAddress } from './address.ts';
 import { Challenges } from './challenge.ts';
 import { answerRequest, DescriptionExchange } from './description-exchange.ts';
 import { Discovery } from './discovery.ts';
-import { toHex } from './hex.ts';
 import { isStraight } from './hello-target.ts';
 import type { KnownNode } from './known-nodes.ts';
 import { NO_SIGNATURE, readMessage, signedPartOfHello, writeMessage, type Hello } from './messages.ts';
@@ -16,6 +15,7 @@ import { drained, type NodeContext } from './node-context.ts';
 import type { OwnLink } from './node-interface.ts';
 import { RateLimit, TokenBucket } from './rate-limit.ts';
 import type { Origin } from './roster.ts';
+import { sourceKey } from './standing.ts';
 
 const RATES = {
   everybody: { perSecond: 400, burst: 800 },
@@ -138,7 +138,7 @@ export class Underlay {
       }
       return;
     }
-    if (isNews) this.#exchange.fetch(nodeId, from, now);
+    if (isNews && roster.isWorthAsking(nodeId, from, now)) this.#exchange.fetch(nodeId, from, now);
     if (node === undefined) return;
     if (!this.#isSigned(hello, datagram, node.description.identityKey)) return outbox.drop('hello-wrong-signature');
     this.#handleProved(node, hello, from, now);
@@ -184,10 +184,4 @@ export class Underlay {
     const unsigned = { challenge: 0n, target: undefined, signature: NO_SIGNATURE };
     return { kind: 'hello', nodeId, sequence: own.current.sequence, ...unsigned, ...call };
   }
-}
-
-/** Who shares a rate: one address, or one /64 of IPv6, since that is what one host can have for nothing. */
-function sourceKey({ address }: Endpoint): string {
-  const isSubnet = address.family === 6 && !isLinkLocal(address);
-  return isSubnet ? toHex(address.bytes.subarray(0, 8)) : formatAddress(address);
 }
