@@ -10,7 +10,7 @@
 import { endpointsEqual, type Endpoint } from '../inet/index.ts';
 import { after, millis, seconds, type Millis } from '../machine/index.ts';
 import { isWorthDescribing } from './endpoints.ts';
-import { MAX_CALL_CANDIDATES } from './messages.ts';
+import { HELLO_BYTES, MAX_CALL_CANDIDATES, MAX_MESSAGE_BYTES } from './messages.ts';
 
 /** A call that gets no answer is lost with its relay, or the other side does not know us yet. */
 const CALL_INTERVAL = seconds(1);
@@ -23,6 +23,12 @@ const PUNCH_TIME = seconds(3);
 const MIN_PUNCH_INTERVAL = seconds(1);
 const FIRST_BACK_OFF = seconds(10);
 const MAX_BACK_OFF = seconds(600);
+
+/**
+ * A call is as long as a message can be (`writeMessage` pads it), and what we send to where it points, and to addresses that
+ * have not answered at all, is less than that: nobody gains by pointing us at somebody else.
+ */
+const MAX_HELLOS = Math.floor(MAX_MESSAGE_BYTES / HELLO_BYTES);
 
 export type HolePunchOutput =
   /** To be sent through the tunnel, over whatever path it has. */
@@ -38,6 +44,8 @@ type Phase =
       readonly targets: readonly Endpoint[];
       readonly until: Millis;
       readonly interval: Millis;
+      /** How many Hellos may still be sent. */
+      readonly hellosLeft: number;
     }
   | { readonly name: 'resting' };
 
@@ -70,7 +78,8 @@ export class HolePunch {
     if (this.#phase.name === 'punching' && sameEndpoints(this.#phase.targets, targets)) return;
     if (after(this.#begunAt, MIN_PUNCH_INTERVAL) > now) return;
     this.#begunAt = now;
-    this.#phase = { name: 'punching', targets, until: after(now, PUNCH_TIME), interval: FIRST_ROUND_INTERVAL };
+    const rest = { until: after(now, PUNCH_TIME), interval: FIRST_ROUND_INTERVAL, hellosLeft: MAX_HELLOS };
+    this.#phase = { name: 'punching', targets, ...rest };
     this.#dueAt = now;
     this.handleTimeout(now);
   }
@@ -95,9 +104,11 @@ export class HolePunch {
       else this.#rest(now);
     } else if (phase.name === 'punching') {
       if (phase.until <= now) return this.#rest(now);
-      for (const to of phase.targets) this.#output.push({ kind: 'hello', to });
+      const targets = phase.targets.slice(0, phase.hellosLeft);
+      for (const to of targets) this.#output.push({ kind: 'hello', to });
       this.#dueAt = millis(Math.min(now + phase.interval, phase.until));
-      this.#phase = { ...phase, interval: millis(Math.min(2 * phase.interval, MAX_ROUND_INTERVAL)) };
+      const interval = millis(Math.min(2 * phase.interval, MAX_ROUND_INTERVAL));
+      this.#phase = { ...phase, interval, hellosLeft: phase.hellosLeft - targets.length };
     }
   }
 

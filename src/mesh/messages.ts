@@ -80,6 +80,7 @@ const WISHES = ['no', 'likes', 'needs'] as const;
 
 export const DIGEST_BYTES = DIGEST.end - DIGEST.digest;
 export const MAX_CALL_CANDIDATES = 8;
+export const HELLO_BYTES = HELLO.end;
 export const MAX_BABEL_BYTES = MAX_MESSAGE_BYTES - BABEL.packet;
 
 /** That a node has a description with this sequence number. */
@@ -321,7 +322,8 @@ function lengthOf(message: Message): number {
     case 'babel':
       return BABEL.packet + message.packet.length;
     case 'call':
-      return candidateAt(message.candidates.length);
+      // Padded: what it has the receiver send is to cost its sender more.
+      return MAX_MESSAGE_BYTES;
     case 'echo-request':
     case 'echo-reply':
     case 'seqno-statements':

@@ -65,7 +65,7 @@ export class MeshNode implements Machine<NodeInput, NodeOutput> {
         node.tunnel.candidates.isDescribed(endpoint) || this.#holePunching.isTarget(node, endpoint),
     };
     this.#underlay = new Underlay(this.#context, listener);
-    this.#holePunching = new HolePunching(this.#context, (to, now) => this.#underlay.call(to, now));
+    this.#holePunching = new HolePunching(this.#context, (to, now) => this.#underlay.callUnproved(to, now));
     const shared = { context: this.#context, paths: this.#paths, holePunching: this.#holePunching };
     this.#overlay = new Overlay({ ...shared, imports: this.#imports, listener });
   }
@@ -294,7 +294,7 @@ export class MeshNode implements Machine<NodeInput, NodeOutput> {
     const { outbox, neighbours } = this.#context;
     switch (output.kind) {
       case 'hello':
-        return this.#underlay.call(output.to, now);
+        return this.#underlay.callUnproved(output.to, now);
       case 'endpoint':
         return this.#setEndpoint(node, output.endpoint);
       case 'relay':

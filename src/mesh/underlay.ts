@@ -16,6 +16,7 @@ import type { OwnLink } from './node-interface.ts';
 import { RateLimit, TokenBucket } from './rate-limit.ts';
 import type { Origin } from './roster.ts';
 import { sourceKey } from './standing.ts';
+import { UnprovedAddresses } from './unproved-addresses.ts';
 
 const RATES = {
   everybody: { perSecond: 400, burst: 800 },
@@ -51,6 +52,7 @@ export class Underlay {
   readonly #exchange: DescriptionExchange<Endpoint>;
   readonly #limit = new RateLimit(RATES);
   readonly #signatures = new TokenBucket(SIGNATURES);
+  readonly #unproved = new UnprovedAddresses();
   /** By index of the link. */
   readonly #linkAddresses = new Map<number, readonly IpAddress[]>();
 
@@ -83,8 +85,15 @@ export class Underlay {
     outbox.send(answer, from);
   }
 
+  /** Asks who is at `to`, where the administrator has a node, or who is there has just answered. */
   call(to: Endpoint, now: Millis): void {
     this.#sendHello(to, CALL, now);
+  }
+
+  /** The same where others say that a node is. */
+  callUnproved(to: Endpoint, now: Millis): void {
+    if (isLinkLocal(to.address) || this.#unproved.admits(to.address, now)) this.#sendHello(to, CALL, now);
+    else this.#context.outbox.drop('address-unproved');
   }
 
   handleLinks(links: readonly OwnLink[], now: Millis): void {
@@ -156,6 +165,7 @@ export class Underlay {
     const isNamed = this.discovery.isBootstrap(from) || this.#listener.isToldBy(node, from);
     if (!isStraight(from, hello.target, place, isNamed)) return outbox.drop('hello-redirected');
     this.#limit.prefer(sourceKey(from), now);
+    this.#unproved.handleProved(from.address, now);
     neighbours.handleHeard(node, from, true, now);
   }
 
