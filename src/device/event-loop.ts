@@ -24,6 +24,8 @@ const LONGEST_WAIT = 60_000;
 const CONTROL_TRAFFIC_CLASS = 0x88;
 /** The first byte of a message with packets of the hosts (whitepaper §5.4.6). */
 const TRANSPORT_DATA = 4;
+/** "Message too long", as the network itself would answer. */
+const EMSGSIZE = 90;
 
 export interface EventLoopParts {
   readonly tun: Tun;
@@ -108,6 +110,8 @@ export class EventLoop {
    * @returns 0, or the number of the error
    */
   send(datagram: Uint8Array, to: SocketAddress): number {
+    // What the path of packets would not have let pass, and would not fit.
+    if (datagram.length > this.#datagram.bytes.length) return EMSGSIZE;
     this.#datagram.bytes.set(datagram);
     this.#parts.sockets.trafficClass = datagram[0] === TRANSPORT_DATA ? 0 : CONTROL_TRAFFIC_CLASS;
     return this.#parts.sockets.send(this.#datagram, datagram.length, datagram.length, to);

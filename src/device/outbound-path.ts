@@ -2,6 +2,7 @@ import type { NativeBuffer, Tun } from '../linux/index.ts';
 import type { Millis } from '../machine/index.ts';
 import {
   emptyVirtioHeader,
+  IPV6,
   isOnMeshPort,
   readEcn,
   readVirtioHeader,
@@ -11,7 +12,7 @@ import {
 import { sealTransportData, TRANSPORT_HEADER } from '../wireguard/index.ts';
 import { DatagramTrain, TRAIN_CAPACITY, type TrainParts } from './datagram-train.ts';
 import type { PacketMemory } from './packet-memory.ts';
-import { mayBeFragmented, relayedMtu } from './packet-too-big.ts';
+import { LONGEST_PACKET, mayBeFragmented, relayedMtu } from './packet-too-big.ts';
 import type { PathDevice, PathKeypair, PathPeer } from './path-device.ts';
 import type { PathCounters } from './path-counters.ts';
 import type { PeerReports } from './peer-reports.ts';
@@ -21,7 +22,10 @@ import { READ_COST, TURN_BUDGET } from './turn.ts';
 import type { Work } from './work.ts';
 import type { UnreachableAnswers } from './unreachable-answers.ts';
 
-const PACKET_BYTES = VIRTIO_HEADER_BYTES + 65_535;
+/** IPv6 does not count its own header (RFC 8200 §3), so that a large packet of the host's may be longer than 65,535. */
+const LARGEST_READ = VIRTIO_HEADER_BYTES + IPV6.end + 65_535;
+/** With a byte more: what fills it was cut off by the kernel. */
+const PACKET_BYTES = LARGEST_READ + 1;
 /** Of the memory that a path is given. */
 export const OUTBOUND_BYTES = PACKET_BYTES + 64 + TRAIN_CAPACITY + 64;
 
@@ -104,11 +108,11 @@ export class OutboundPath {
       return;
     }
     const segments = this.#segmenter.begin(bytes, VIRTIO_HEADER_BYTES, packetLength, this.#header);
-    if (segments === 0) {
+    if (segments === 0 || length > LARGEST_READ) {
       this.#counters.malformedOutbound++;
       return;
     }
-    if (this.#relay.leadsTo(peer.endpoint) && this.#isTooBig(packetLength, now)) {
+    if (this.#isTooBig(peer, packetLength, now)) {
       this.#counters.packetTooBig++;
       return;
     }
@@ -116,11 +120,16 @@ export class OutboundPath {
     else this.#seal(keypair, segments, now);
   }
 
-  /** Whether the packet is too long for relays, in which case the host is told. */
-  #isTooBig(packetLength: number, now: Millis): boolean {
+  /** Whether the packet is too long for a datagram, or for relays, in which case the host is told. */
+  #isTooBig(peer: PathPeer, packetLength: number, now: Millis): boolean {
     const { bytes } = this.#packet;
-    const mtu = relayedMtu(this.#device.mtu);
-    if (this.#segmenter.longest <= mtu || mayBeFragmented(bytes, VIRTIO_HEADER_BYTES)) return false;
+    const { longest } = this.#segmenter;
+    let mtu = LONGEST_PACKET;
+    if (this.#relay.leadsTo(peer.endpoint)) {
+      const relayed = Math.min(mtu, relayedMtu(this.#device.mtu));
+      if (longest > relayed && !mayBeFragmented(bytes, VIRTIO_HEADER_BYTES)) mtu = relayed;
+    }
+    if (longest <= mtu) return false;
     this.#unreachable.answerTooBig(bytes.subarray(VIRTIO_HEADER_BYTES, VIRTIO_HEADER_BYTES + packetLength), mtu, now);
     return true;
   }

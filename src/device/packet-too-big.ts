@@ -4,6 +4,15 @@ import { TAG, TRANSPORT_HEADER } from '../wireguard/index.ts';
 /** Smaller ones IPv6 does not know (RFC 8200 §5); then the datagrams on the way are fragmented. */
 const LEAST_MTU = 1280;
 
+/** The contents of IPv4's largest datagram (RFC 768, RFC 791 §3.1). */
+const LONGEST_DATAGRAM = 65_507;
+
+/**
+ * What fits one UDP datagram when it is sealed, whatever the interface's MTU says. A multiple of 16, so padding adds
+ * nothing to it (whitepaper §5.4.6).
+ */
+export const LONGEST_PACKET = (LONGEST_DATAGRAM - TRANSPORT_HEADER - TAG) & ~15;
+
 /**
  * How long a packet may be that goes over relays. Sealed, padded and with the header of a relay packet it must fit the
  * interface's MTU as those packets do that are sealed but once: then datagrams over relays are as long as others.

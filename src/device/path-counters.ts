@@ -9,7 +9,7 @@ export interface PathCounters {
   keypairExhausted: number;
   /** Trains that the network refused. */
   sendErrors: number;
-  /** Packets too long for a way over relays; the host was told. */
+  /** Packets too long for a datagram, or for a way over relays; the host was told. */
   packetTooBig: number;
   /** Packets from the TUN device on a port of the mesh's own: the host, or somebody whom it forwards, acts the node. */
   hostOnMeshPort: number;
