@@ -1,4 +1,4 @@
-import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
+import { closeSync, fchmodSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
 
 /**
@@ -12,6 +12,8 @@ export function writeFileAtomically(path: string, text: string): void {
   try {
     const file = openSync(temporary, 'wx', 0o600);
     try {
+      // Whatever the umask: it could leave a key that even its owner cannot read at the next start.
+      fchmodSync(file, 0o600);
       writeSync(file, text);
       fsyncSync(file);
     } finally {

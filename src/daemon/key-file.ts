@@ -21,7 +21,13 @@ export function readKeyFile(path: string): Uint8Array | undefined {
   }
   try {
     // Of the open file, so that what is checked is what is read.
-    const { mode } = fstatSync(file);
+    const { mode, uid } = fstatSync(file);
+    const user = process.geteuid?.() ?? 0;
+    if (uid !== user) {
+      throw new KeyFileError(
+        `${path} belongs to user ${uid}, who knows the key: move it away to get a new one, or run "chown ${user} ${path}"`,
+      );
+    }
     if ((mode & 0o077) !== 0) {
       throw new KeyFileError(
         `${path} is open to others than its owner: run "chmod 600 ${path}", or move it away to get a new key`,

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { chmodSync, existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, existsSync, mkdtempSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
@@ -49,6 +49,39 @@ describe('a state directory', () => {
   it('that others may enter is refused', () => {
     chmodSync(path, 0o750);
     assert.throws(() => StateDirectory.open(path), /run "chmod 700 /);
+  });
+
+  it('that belongs to another user is refused, though he has shut it', { skip: process.geteuid?.() !== 0 }, () => {
+    const other = join(parent, 'other');
+    StateDirectory.open(other).storeSequence(1);
+    chownSync(other, 65_534, 65_534);
+    assert.throws(() => StateDirectory.open(other), /belongs to user 65534/);
+  });
+
+  it('that is a symbolic link is refused', () => {
+    const link = join(parent, 'link');
+    symlinkSync(parent, link);
+    assert.throws(() => StateDirectory.open(link), /is a symbolic link/);
+    assert.throws(() => StateDirectory.open(`${link}/`), /is a symbolic link/);
+  });
+
+  it('is made with the same rights under any umask', () => {
+    for (const mask of [0, 0o777]) {
+      const directory = join(parent, `mask-${mask}`);
+      const before = process.umask(mask);
+      try {
+        const state = StateDirectory.open(directory);
+        state.storeSequence(1);
+        state.storeKey('identity', new Uint8Array(32));
+        assert.equal(statSync(directory).mode & 0o777, 0o700);
+        for (const name of ['sequence', 'identity.key']) {
+          assert.equal(statSync(join(directory, name)).mode & 0o777, 0o600);
+        }
+        state.close();
+      } finally {
+        process.umask(before);
+      }
+    }
   });
 
   it('that is a file is refused', () => {

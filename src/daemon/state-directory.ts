@@ -1,5 +1,5 @@
-import { closeSync, constants, openSync, readFileSync, rmdirSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import { closeSync, constants, fchmodSync, fstatSync, lstatSync, openSync, readFileSync, rmdirSync } from 'node:fs';
+import { join, resolve } from 'node:path';
 import { WiremeshError } from '../error.ts';
 import { lockFile } from '../linux/index.ts';
 import { writeFileAtomically } from './atomic-file.ts';
@@ -18,22 +18,10 @@ export class StateDirectory {
   readonly #isNew: boolean;
 
   /** Opens the directory, made if need be, and locks it until `close` or the end of the process. */
-  static open(path: string): StateDirectory {
-    let isNew: boolean;
-    let lock: number;
-    try {
-      isNew = makeDirectory(path, 0o700);
-      if ((statSync(path).mode & 0o077) !== 0) {
-        throw new StateDirectoryError(`${path} is open to others than its owner: run "chmod 700 ${path}"`);
-      }
-      lock = openSync(path, constants.O_RDONLY | constants.O_DIRECTORY);
-    } catch (error) {
-      if (error instanceof WiremeshError) throw error;
-      const { code } = error as NodeJS.ErrnoException;
-      throw new StateDirectoryError(
-        `${path} cannot be used as state directory (${code}): choose another with --state-dir`,
-      );
-    }
+  static open(named: string): StateDirectory {
+    // A slash at the end would have a link followed.
+    const path = resolve(named);
+    const { lock, isNew } = openDirectory(path);
     // Of two daemons with one identity each would take the other's description for a replay of its own.
     if (!lockFile(lock)) {
       closeSync(lock);
@@ -87,6 +75,48 @@ export class StateDirectory {
 
   #file(name: string): string {
     return join(this.path, name);
+  }
+}
+
+/** @returns the descriptor of a directory that nobody but this user has any right to. @throws StateDirectoryError */
+function openDirectory(path: string): { lock: number; isNew: boolean } {
+  try {
+    const isNew = makeDirectory(path, 0o700);
+    // Where the link leads could be another directory each time that a file in it is opened.
+    if (lstatSync(path).isSymbolicLink()) {
+      throw new StateDirectoryError(`${path} is a symbolic link: name the directory itself with --state-dir`);
+    }
+    const lock = openSync(path, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW);
+    try {
+      // A umask may have taken rights of ours away; it cannot have given any to others.
+      if (isNew) fchmodSync(lock, 0o700);
+      checkOwner(path, lock);
+    } catch (error) {
+      closeSync(lock);
+      throw error;
+    }
+    return { lock, isNew };
+  } catch (error) {
+    if (error instanceof WiremeshError) throw error;
+    const { code } = error as NodeJS.ErrnoException;
+    throw new StateDirectoryError(
+      `${path} cannot be used as state directory (${code}): choose another with --state-dir`,
+    );
+  }
+}
+
+/** Looks at the open directory, so that what is checked is what is locked. */
+function checkOwner(path: string, directory: number): void {
+  const { uid, mode } = fstatSync(directory);
+  const user = process.geteuid?.() ?? 0;
+  if (uid !== user) {
+    throw new StateDirectoryError(
+      `${path} belongs to user ${uid}, who could put keys of his own there: run "chown ${user} ${path}" if what is in ` +
+        'it is to be trusted, or choose another with --state-dir',
+    );
+  }
+  if ((mode & 0o077) !== 0) {
+    throw new StateDirectoryError(`${path} is open to others than its owner: run "chmod 700 ${path}"`);
   }
 }
 
