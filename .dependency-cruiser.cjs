@@ -24,7 +24,7 @@ const layering = Object.entries(mayImport).map(([folder, below]) => ({
   severity: 'error',
   comment: 'Imports point downwards (docs/architecture.md). Pass the value in, or move the code.',
   from: { path: `^src/${folder}/`, pathNot: notTests },
-  to: { path: '^(src/.+|lab|test|bench|bin)/', pathNot: `^src/(${[folder, ...below, ...shared].join('|')})/` },
+  to: { path: '^(src/.+|lab|sim|test|bench|bin)/', pathNot: `^src/(${[folder, ...below, ...shared].join('|')})/` },
 }));
 
 module.exports = {
@@ -33,9 +33,9 @@ module.exports = {
     {
       name: 'shipped-alone',
       severity: 'error',
-      comment: 'The package has neither benchmarks nor tests (`files` in package.json).',
+      comment: 'The package has neither benchmarks nor tests nor the simulator (`files` in package.json).',
       from: { path: '^(src|bin|lab)/', pathNot: ['-for-testing\\.ts$', notTests, '^lab/compare'] },
-      to: { path: '^(bench|test)/' },
+      to: { path: '^(bench|sim|test)/' },
     },
     {
       name: 'sans-io',
