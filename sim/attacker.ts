@@ -6,19 +6,17 @@
  */
 import { addressesEqual, addressFromBytes, endpointOf, formatEndpoint, type Endpoint } from '../src/inet/index.ts';
 import { millis } from '../src/machine/index.ts';
-import { identityPrimitives } from '../src/crypto/node.ts';
 import { answerRequest } from '../src/mesh/description-exchange.ts';
 import type { Description } from '../src/mesh/description.ts';
 import { lengthOfMessage } from '../src/mesh/device-for-testing.ts';
-import { meshTag, readMessage, writeMessage, type Message } from '../src/mesh/messages.ts';
+import { readMessage, writeMessage, type Message } from '../src/mesh/messages.ts';
 import { PORT, type Sighting, type Wire } from '../src/mesh/network-for-testing.ts';
 import { Random } from '../test/fuzz/random.ts';
-import { BYSTANDER, BYSTANDER_ON_LINK, FIRST_SYBIL, Liar, remember } from './liar.ts';
+import { BYSTANDER, BYSTANDER_ON_LINK, FIRST_SYBIL, Liar, remember, TAG } from './liar.ts';
 import { LIES } from './lies.ts';
 import { networksOf, ROUTED_NETWORK, type Attack, type HostPlan } from './schedule.ts';
 import { MEMBER, type World } from './world.ts';
 
-export const TAG = meshTag('test', identityPrimitives);
 /** Per lie: IP and UDP outside, and the same again with WireGuard's inside. */
 const OUTSIDE_OVERHEAD = 48;
 const INSIDE_OVERHEAD = 128;

@@ -1,9 +1,11 @@
 /** What the attacker knows: what everybody may know of the nodes, what it has seen, and the identities that it made up. */
+import { identityPrimitives } from '../src/crypto/node.ts';
 import { addressFromBytes, endpointOf, parseAddress, type Endpoint, type IpAddress } from '../src/inet/index.ts';
 import type { Description } from '../src/mesh/description.ts';
-import type { Message, News } from '../src/mesh/messages.ts';
+import { meshTag, type Message, type News } from '../src/mesh/messages.ts';
 import { PORT } from '../src/mesh/network-for-testing.ts';
 import { RELAY_PORT } from '../src/mesh/paths.ts';
+import { signSeqno, type SeqnoStatement } from '../src/mesh/seqno-statement.ts';
 import type { Random } from '../test/fuzz/random.ts';
 import { madeUpIdentity, makeClaim } from './claims.ts';
 import type { Knowledge } from './lies.ts';
@@ -16,6 +18,7 @@ export const BYSTANDER_ON_LINK = addressFromBytes(Uint8Array.from({ length: 16 }
 const NOWHERE = ['127.0.0.1', '::1', '255.255.255.255', '224.0.0.1', 'ff02::1', '0.0.0.0', 'fd77::1'].map(
   (text) => parseAddress(text) as IpAddress,
 );
+export const TAG = meshTag('test', identityPrimitives);
 const MOST_REMEMBERED = 100;
 const MADE_UP = 500;
 /** From this number on, identities are made up in masses. */
@@ -26,6 +29,7 @@ export class Liar implements Knowledge {
   readonly #world: World;
   readonly #nonces: bigint[] = [];
   readonly #descriptions: (News & { readonly bytes: Uint8Array })[] = [];
+  readonly #statements: SeqnoStatement[] = [];
   readonly #numberByNodeId = new Map<string, number>();
   readonly #claims = new Map<string, Description>();
 
@@ -38,6 +42,9 @@ export class Liar implements Knowledge {
   learn(message: Message): void {
     if (message.kind === 'hello') remember(this.#nonces, message.challenge, MOST_REMEMBERED);
     if ('nonce' in message) remember(this.#nonces, message.nonce, MOST_REMEMBERED);
+    if (message.kind === 'seqno-statements') {
+      for (const statement of message.statements) remember(this.#statements, statement, MOST_REMEMBERED);
+    }
     if (message.kind === 'description-part' && message.bytes.length === message.total) {
       remember(this.#descriptions, message, MOST_REMEMBERED);
     }
@@ -116,6 +123,15 @@ export class Liar implements Knowledge {
     if (isTrue) return { ...this.chance.pick(this.#descriptions), ...(this.chance.below(2) === 0 && this.news()) };
     const { nodeId } = this.madeUp(this.chance.below(MADE_UP));
     return this.claimOf(nodeId) as Description;
+  }
+
+  statement(seqno: number): SeqnoStatement {
+    const isSeen = this.#statements.length > 0 && this.chance.below(2) === 0;
+    if (isSeen) return this.chance.pick(this.#statements);
+    const issuedAt = Math.floor(this.#world.network.unixTime()) + this.chance.pick([0, 1000, 3_600_000]);
+    const madeUp = madeUpIdentity(this.chance.below(MADE_UP));
+    const statement = signSeqno({ seqno, issuedAt }, TAG, madeUp, identityPrimitives);
+    return { ...statement, nodeId: this.chance.pick([madeUp.nodeId, this.news().nodeId]) };
   }
 
   /** A true description, perhaps not the newest, of `nodeId`. */

@@ -14,6 +14,8 @@ import {
   type Message,
   type News,
 } from '../src/mesh/messages.ts';
+import { MAX_STATEMENTS } from '../src/mesh/routing-messages.ts';
+import type { SeqnoStatement } from '../src/mesh/seqno-statement.ts';
 import type { Random } from '../test/fuzz/random.ts';
 
 /** What a liar knows and makes up. */
@@ -31,6 +33,8 @@ export interface Knowledge {
   bystander(): Endpoint;
   /** One that was seen in a message, or any. */
   nonce(): bigint;
+  /** One that was seen, or that says `seqno` with a signature that is somebody else's or none. */
+  statement(seqno: number): SeqnoStatement;
   /** Of a description, true or not, and whose it is. */
   description(): News & { readonly bytes: Uint8Array };
 }
@@ -77,6 +81,12 @@ export const LIES: Lies = {
   },
   'echo-request': (k) => ({ kind: 'echo-request', nonce: k.nonce() }),
   'echo-reply': (k) => ({ kind: 'echo-reply', nonce: k.nonce() }),
+  'seqno-statements': (k) => {
+    const length = 1 + k.chance.below(MAX_STATEMENTS);
+    return { kind: 'seqno-statements', statements: Array.from({ length }, () => k.statement(seqno(k))) };
+  },
+  'seqno-question': (k) => ({ kind: 'seqno-question', nodeId: k.news().nodeId }),
+  'path-complaint': (k) => ({ kind: 'path-complaint', nodeId: k.news().nodeId }),
 };
 
 type TlvLies = { readonly [Kind in Tlv['kind']]: (knowledge: Knowledge) => Tlv & { kind: Kind } };
