@@ -9,7 +9,7 @@ import { millis } from '../src/machine/index.ts';
 import { answerRequest } from '../src/mesh/description-exchange.ts';
 import type { Description } from '../src/mesh/description.ts';
 import { lengthOfMessage } from '../src/mesh/device-for-testing.ts';
-import { readMessage, writeMessage, type Message } from '../src/mesh/messages.ts';
+import { NO_SIGNATURE, readMessage, writeMessage, type Message } from '../src/mesh/messages.ts';
 import { PORT, type Sighting, type Wire } from '../src/mesh/network-for-testing.ts';
 import { Random } from '../test/fuzz/random.ts';
 import { BYSTANDER, BYSTANDER_ON_LINK, FIRST_SYBIL, Liar, remember, TAG } from './liar.ts';
@@ -28,6 +28,8 @@ const MOST_SYBILS = 1400;
 /** Longer than a probe and a handshake, shorter than what applications send. */
 const SMALL = 200;
 const REACTION_TIME = millis(1);
+/** Nobody signs for somebody else. */
+const UNSIGNED = { target: undefined, signature: NO_SIGNATURE };
 
 const POINTING = new Set<Message['kind']>(['call', 'probe-reply', 'description-part', 'announce', 'summary']);
 
@@ -145,7 +147,7 @@ export class Attacker {
     }
     const way = this.#someWay();
     if (way === undefined) return;
-    const hello = { knownSequence: 0, challenge: 0n, echo: 0n, pleaseAnswer: false };
+    const hello = { ...UNSIGNED, knownSequence: 0, challenge: 0n, echo: 0n, pleaseAnswer: false };
     const bytes = writeMessage({ kind: 'hello', nodeId, sequence, ...hello }, TAG);
     this.#send(way, bytes, this.#madeUpSource(way, this.#liar.chance.below(200)));
   }
@@ -156,7 +158,7 @@ export class Attacker {
     for (let i = 0; i < SYBILS; i++) {
       if (this.#sybils === FIRST_SYBIL + MOST_SYBILS) this.#sybils = FIRST_SYBIL;
       const { nodeId, sequence } = this.#liar.madeUp(this.#sybils++);
-      const hello = { knownSequence: 0, challenge: 0n, echo: 0n, pleaseAnswer: false };
+      const hello = { ...UNSIGNED, knownSequence: 0, challenge: 0n, echo: 0n, pleaseAnswer: false };
       const bytes = writeMessage({ kind: 'hello', nodeId, sequence, ...hello }, TAG);
       this.#send(way, bytes, this.#madeUpSource(way, this.#sybils));
     }
@@ -247,7 +249,8 @@ export class Attacker {
     const nodeId = this.#world.nodeId(name);
     const sequence = this.#world.sequence(name);
     const pleaseAnswer = this.#reactions < MOST_REACTIONS && this.#chance.below(2) === 0;
-    return writeMessage({ kind: 'hello', nodeId, sequence, knownSequence: 0, challenge, echo, pleaseAnswer }, TAG);
+    const hello = { ...UNSIGNED, knownSequence: 0, challenge, echo, pleaseAnswer };
+    return writeMessage({ kind: 'hello', nodeId, sequence, ...hello }, TAG);
   }
 
   #send({ machine, to }: Way, what: Uint8Array | Exclude<Wire, { kind: 'mesh' }>, as: Endpoint): void {

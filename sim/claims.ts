@@ -5,6 +5,7 @@ import { after, millis, type Millis } from '../src/machine/index.ts';
 import { DESCRIPTION_LIFE, signDescription, type Description } from '../src/mesh/description.ts';
 import { ROUTED } from '../src/mesh/gateways.ts';
 import { identityFromSeed, type Identity } from '../src/mesh/identity.ts';
+import { provedKey } from '../src/mesh/wireguard-key-for-testing.ts';
 import type { Random } from '../test/fuzz/random.ts';
 import type { Belongings } from './world.ts';
 
@@ -37,7 +38,9 @@ export function makeClaim(
   return signDescription(
     {
       meshName: MESH,
-      wireGuardPublicKey: (claims(2) && owner?.wireGuardPublicKey) || identity.publicKey,
+      ...provedKey(identity.seed, identity.publicKey),
+      // A key of somebody else comes with a proof that is not its own.
+      ...(claims(2) && owner !== undefined && { wireGuardPublicKey: owner.wireGuardPublicKey }),
       sequence: issuedAt + (claims(4) ? 1_000_000 : 0),
       hostName: (claims(2) && owner?.hostName) || `mallory-${identity.nodeId.slice(0, 4)}`,
       issuedAt,

@@ -11,6 +11,7 @@ import {
   MAX_CALL_CANDIDATES,
   MAX_PART_BYTES,
   MAX_SUMMARY_ENTRIES,
+  NO_SIGNATURE,
   type Message,
   type News,
 } from '../src/mesh/messages.ts';
@@ -39,8 +40,7 @@ export interface Knowledge {
   description(): News & { readonly bytes: Uint8Array };
 }
 
-/** Messages of signed seqnos, which are about to come, have no lies yet. */
-export type LiedKind = Exclude<Message['kind'], 'seqno-statements' | 'seqno-question' | 'path-complaint'>;
+export type LiedKind = Message['kind'];
 type Lies = { readonly [Kind in LiedKind]: (knowledge: Knowledge) => Message & { kind: Kind } };
 
 export const LIES: Lies = {
@@ -51,6 +51,8 @@ export const LIES: Lies = {
     challenge: k.chance.pick([0n, k.nonce()]),
     echo: k.chance.pick([0n, k.nonce()]),
     pleaseAnswer: flip(k),
+    target: flip(k) ? k.endpoint() : undefined,
+    signature: flip(k) ? NO_SIGNATURE : k.chance.bytes(NO_SIGNATURE.length),
   }),
   'description-request': (k) => {
     const offset = k.chance.pick([0, 0, 0, 1140, 0xffff]);

@@ -123,6 +123,24 @@ for (const [what, habit] of HABITS) {
   });
 }
 
+describe('a stranger who forges Hellos while the path is up', () => {
+  it('is not tried when it is cut afterwards', () => {
+    const { sim, forge } = besieged(() => false);
+    forge(58);
+    sim.isLost = (from, to) => [from, to].sort().join('') === 'ac';
+    for (let i = 0; i < 100; i++) {
+      sim.sendData('a', 'c');
+      sim.runFor(millis(100));
+      assert.notEqual(endpointAt(sim, 'a', 'c'), 9);
+    }
+    const view = sim
+      .node('a')
+      .status()
+      .nodes.find(({ hostName }) => hostName === 'c');
+    assert.ok(view?.candidates.every(({ address: { bytes } }) => bytes.at(-1) !== 9));
+  });
+});
+
 describe('310 forged beacons', () => {
   it('keep a pair on a link apart for no longer than none do', () => {
     const timeToUp = (beacons: number): number => {

@@ -34,6 +34,11 @@ describe('a signed Hello that answers ours', () => {
     assert.equal(isStraight(FROM, endpoint('203.0.113.2:4000'), behindNat, false), false);
   });
 
+  it('was passed on by who says himself that we are seen at his address', () => {
+    const misled = place(['192.168.1.2:7077'], ['203.0.113.9:7077']);
+    assert.equal(isStraight(FROM, endpoint('203.0.113.9:7077'), misled, false), false);
+  });
+
   it('is believed behind a NAT by who does not know yet where it is seen', () => {
     assert.equal(isStraight(FROM, endpoint('203.0.113.2:4000'), place(['192.168.1.2:7077']), false), true);
     assert.equal(isStraight(FROM, endpoint('203.0.113.2:4000'), place(['100.64.3.2:7077']), false), true);

@@ -23,6 +23,8 @@ export function isStraight(from: Endpoint, target: Endpoint | undefined, own: Ow
   }
   if (isNamed) return true;
   if (own.endpoints.some((endpoint) => endpointsEqual(endpoint, target))) return true;
+  // Nobody is where we are, unless behind the same NAT, and then by another name.
+  if (addressesEqual(from.address, target.address)) return false;
   // A NAT may give each of our destinations a port of its own (RFC 4787 §4.1), seldom an address of its own.
   if (own.reflexive.some(({ address }) => addressesEqual(address, target.address))) return true;
   return own.reflexive.length === 0 && mayBeBehindNat(own.endpoints, target.address.family);

@@ -130,8 +130,8 @@ export class Underlay {
     const isUnsolicited = hello.echo === 0n;
     const node = roster.nodes.get(nodeId);
     // What is not signed moves nothing. It is a reason to ask, at an address that has not shown yet whose it is.
-    const isFamiliar = node?.tunnel.isUp === true || node?.tunnel.candidates.hasHeardFrom(from, now) === true;
-    const wantsProof = !isAnswer && nodeId !== own && (isNews || !isFamiliar);
+    const isFamiliar = node?.tunnel.candidates.hasHeardFrom(from, now) === true;
+    const wantsProof = !isAnswer && nodeId !== own && (isNews || !(isFamiliar || node?.tunnel.isUp === true));
     // A sequence number that went backwards: the node has lost its state, and learns it from our answer.
     if (hello.pleaseAnswer || (isUnsolicited && (isNews || sequence < known || wantsProof))) {
       this.#sendHello(from, { echo: hello.challenge, knownSequence: known, pleaseAnswer: wantsProof }, now);
