@@ -28,12 +28,19 @@ export class Candidates {
   /** Endpoints that the node answered from, the latest first; the only ones that may be link-local. */
   #heard: { readonly endpoint: Endpoint; readonly at: Millis }[] = [];
   #described: readonly Endpoint[] = [];
+  /** By link, 0 for what is routed: when something came from an endpoint that was heard. */
+  readonly #unsignedAt = new Map<number, Millis>();
 
   hear(endpoint: Endpoint, now: Millis): void {
     const others = this.#heard.filter(
       (heard) => !endpointsEqual(heard.endpoint, endpoint) && after(heard.at, HEARD_TIMEOUT) > now,
     );
     this.#heard = [{ endpoint, at: now }, ...others].slice(0, MAX_HEARD);
+  }
+
+  /** What is not signed says that somebody is there still, on which link: it makes no address better, and none last longer. */
+  noteUnsigned(endpoint: Endpoint, now: Millis): void {
+    if (this.hasHeardFrom(endpoint, now)) this.#unsignedAt.set(endpoint.scopeId, now);
   }
 
   hasHeardFrom(endpoint: Endpoint, now: Millis): boolean {
@@ -57,7 +64,8 @@ export class Candidates {
   /** The links on which the node was heard in the last `time`; 0 stands for what is routed. */
   heardOn(time: Millis, now: Millis): number[] {
     const lately = this.#heard.filter(({ at }) => after(at, time) > now);
-    return [...new Set(lately.map(({ endpoint }) => endpoint.scopeId))];
+    const unsigned = [...this.#unsignedAt].filter(([, at]) => after(at, time) > now).map(([link]) => link);
+    return [...new Set([...lately.map(({ endpoint }) => endpoint.scopeId), ...unsigned])];
   }
 
   /** Takes over what the node's description says, in place of what an older one said. */

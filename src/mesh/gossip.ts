@@ -12,6 +12,12 @@ export class Newest {
   readonly #refusedByNodeId = new Map<string, number>();
   /** Node ids that others are not to hear of from us. */
   readonly #held = new Set<string>();
+  /** Counts the changes of what others are to hear of: the same number, the same list. */
+  #version = 0;
+
+  get version(): number {
+    return this.#version;
+  }
 
   isNews({ nodeId, sequence }: News): boolean {
     return sequence > Math.max(this.sequenceOf(nodeId), this.#refusedByNodeId.get(nodeId) ?? 0);
@@ -23,6 +29,7 @@ export class Newest {
   }
 
   accept({ nodeId, sequence }: News): void {
+    this.#version += 1;
     this.#sequenceByNodeId.set(nodeId, sequence);
     this.#refusedByNodeId.delete(nodeId);
   }
@@ -38,16 +45,18 @@ export class Newest {
   }
 
   forget(nodeId: string): void {
+    this.#version += 1;
     this.#sequenceByNodeId.delete(nodeId);
     this.#held.delete(nodeId);
   }
 
   hold(nodeId: string): void {
+    this.#version += 1;
     this.#held.add(nodeId);
   }
 
   share(nodeId: string): void {
-    this.#held.delete(nodeId);
+    if (this.#held.delete(nodeId)) this.#version += 1;
   }
 
   /** All that was accepted and is not held, in one text: two nodes that know the same have the same. */

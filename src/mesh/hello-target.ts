@@ -26,18 +26,5 @@ export function isStraight(from: Endpoint, target: Endpoint | undefined, own: Ow
   // Nobody is where we are, unless behind the same NAT, and then by another name.
   if (addressesEqual(from.address, target.address)) return false;
   // A NAT may give each of our destinations a port of its own (RFC 4787 §4.1), seldom an address of its own.
-  if (own.reflexive.some(({ address }) => addressesEqual(address, target.address))) return true;
-  return own.reflexive.length === 0 && mayBeBehindNat(own.endpoints, target.address.family);
-}
-
-/** Who has a public address, or none of the family, is reached at that. */
-function mayBeBehindNat(endpoints: readonly Endpoint[], family: 4 | 6): boolean {
-  return endpoints.filter(({ address }) => address.family === family).every(({ address }) => isPrivate(address));
-}
-
-/** RFC 1918, RFC 6598, RFC 4193. */
-function isPrivate({ family, bytes: [first, second] }: IpAddress): boolean {
-  if (family === 6) return (first & 0xfe) === 0xfc;
-  if (first === 10 || (first === 192 && second === 168)) return true;
-  return (first === 172 && second >> 4 === 1) || (first === 100 && second >> 6 === 1);
+  return own.reflexive.some(({ address }) => addressesEqual(address, target.address));
 }

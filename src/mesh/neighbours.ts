@@ -50,6 +50,13 @@ export class Neighbours {
     if (!wasEligible) this.reviewSoon(now);
   }
 
+  /** Something unsigned came from where the node has answered before. */
+  handleUnsigned({ tunnel }: KnownNode, endpoint: Endpoint, now: Millis): void {
+    const wasEligible = tunnel.mayTry(now) && tunnel.candidates.heardOn(HEARD_LATELY, now).length > 0;
+    tunnel.candidates.noteUnsigned(endpoint, now);
+    if (!wasEligible) this.reviewSoon(now);
+  }
+
   /** @returns whether the node is to be a neighbour */
   handleProbe(node: KnownNode, probe: Probe, now: Millis): boolean {
     const { relation, tunnel } = node;

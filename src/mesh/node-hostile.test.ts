@@ -6,7 +6,7 @@ import { after, millis, seconds } from '../machine/index.ts';
 import { signDescription, DESCRIPTION_LIFE, type Description } from './description.ts';
 import { answerRequest } from './description-exchange.ts';
 import { identityFromSeed } from './identity.ts';
-import { meshTag, NO_SIGNATURE, readMessage, writeMessage, type Hello } from './messages.ts';
+import { DIGEST_BYTES, meshTag, NO_SIGNATURE, readMessage, writeMessage, type Hello } from './messages.ts';
 import { NetworkForTesting, PORT, type HostOptions } from './network-for-testing.ts';
 import { provedKey, type ProvedKey } from './wireguard-key-for-testing.ts';
 
@@ -303,3 +303,18 @@ function honest(sim: NetworkForTesting, name: string): string[] {
     .filter((other) => !other.startsWith('forged') && other !== 'evil')
     .sort();
 }
+
+describe('a member that asks cheap questions', () => {
+  it('gets no more answers to its digests than comparisons need', () => {
+    const sim = network();
+    for (const name of ['a', 'b', 'c']) sim.start(name);
+    sim.runFor(seconds(5));
+    const before = sim.sentBytes.get('a') ?? 0;
+    const from = sim.node('b').address;
+    const digest = writeMessage({ kind: 'digest', digest: new Uint8Array(DIGEST_BYTES) }, TAG);
+    for (let n = 0; n < 200; n++) sim.handle('a', { kind: 'tunnel-datagram', datagram: digest, from });
+    const summary = (entries: number) => 16 + 36 * entries + 128;
+    assert.ok((sim.sentBytes.get('a') ?? 0) - before <= 6 * summary(3));
+    assert.ok(drops(sim, 'a')['summary-rate-limited'] > 100);
+  });
+});

@@ -13,8 +13,11 @@ import type { KnownNode } from './known-nodes.ts';
 import { DIGEST_BYTES, readMessage, type Digest, type Message, type News } from './messages.ts';
 import { drained, neighboursOf, type NodeContext } from './node-context.ts';
 import type { Paths } from './paths.ts';
+import { TokenBucket } from './rate-limit.ts';
 import type { Listener } from './underlay.ts';
 
+/** To one node, of all that we know: 37 KiB at 1,024 nodes, for a digest of 28 bytes. Comparisons come twice a minute. */
+const SUMMARIES = { perSecond: 0.1, burst: 6 };
 /** How often one random neighbour is told what we know (anti-entropy). */
 const COMPARE_INTERVAL = seconds(30);
 const EXCHANGE = { window: 16, perSource: 1024, total: 4096 };
@@ -28,6 +31,8 @@ export class Overlay {
   /** The sources are node ids. */
   readonly #exchange: DescriptionExchange<string>;
   readonly #timers = new TimerTable<'compare'>();
+  readonly #summaries = new WeakMap<KnownNode, TokenBucket>();
+  #cachedDigest: { readonly version: number; readonly digest: Uint8Array } | undefined;
 
   constructor(parts: {
     context: NodeContext;
@@ -131,10 +136,10 @@ export class Overlay {
       case 'announce':
         return this.#handleNews(message, node, now);
       case 'digest':
-        return this.#handleDigest(message, node);
+        return this.#handleDigest(message, node, now);
       case 'summary':
         for (const news of message.entries) this.#handleNews(news, node, now);
-        if (message.pleaseAnswer) this.#sendSummaries(node, false);
+        if (message.pleaseAnswer) this.#sendSummaries(node, false, now);
         return;
       case 'leave':
         if (!node.tunnel.isUp) return;
@@ -165,20 +170,29 @@ export class Overlay {
     } else if (roster.vouch(news, from.description.nodeId)) this.flood(news, from.description.nodeId);
   }
 
-  #handleDigest({ digest }: Digest, from: KnownNode): void {
+  #handleDigest({ digest }: Digest, from: KnownNode, now: Millis): void {
     const own = this.#digest();
-    if (digest.some((byte, i) => byte !== own[i])) this.#sendSummaries(from, true);
+    if (digest.some((byte, i) => byte !== own[i])) this.#sendSummaries(from, true, now);
   }
 
   /** One of the pages asks for an answer at most. */
-  #sendSummaries(to: KnownNode, pleaseAnswer: boolean): void {
+  #sendSummaries(to: KnownNode, pleaseAnswer: boolean, now: Millis): void {
+    const bucket = this.#summaries.get(to) ?? new TokenBucket(SUMMARIES);
+    this.#summaries.set(to, bucket);
+    if (!bucket.take(now)) return this.#context.outbox.drop('summary-rate-limited');
     for (const [page, entries] of this.#context.roster.newest.summaries().entries()) {
       this.#context.outbox.tunnelSend({ kind: 'summary', pleaseAnswer: pleaseAnswer && page === 0, entries }, to);
     }
   }
 
+  /** Made anew when what we know has changed: sorting and hashing a thousand nodes takes milliseconds. */
   #digest(): Uint8Array {
     const { options, roster } = this.#context;
-    return options.primitives.sha224(domain(roster.newest.list())).subarray(0, DIGEST_BYTES);
+    const { version } = roster.newest;
+    if (this.#cachedDigest?.version !== version) {
+      const digest = options.primitives.sha224(domain(roster.newest.list())).subarray(0, DIGEST_BYTES);
+      this.#cachedDigest = { version, digest };
+    }
+    return this.#cachedDigest.digest;
   }
 }

@@ -131,13 +131,15 @@ export class Underlay {
     const node = roster.nodes.get(nodeId);
     // What is not signed moves nothing. It is a reason to ask, at an address that has not shown yet whose it is.
     const isFamiliar = node?.tunnel.candidates.hasHeardFrom(from, now) === true;
-    const wantsProof = !isAnswer && nodeId !== own && (isNews || !(isFamiliar || node?.tunnel.isUp === true));
+    const isLookedFor = node?.tunnel.state === 'lost' || node?.tunnel.state === 'trying';
+    const isQuiet = node?.tunnel.isUp === true || (isFamiliar && !isLookedFor);
+    const wantsProof = !isAnswer && nodeId !== own && (isNews || !isQuiet);
     // A sequence number that went backwards: the node has lost its state, and learns it from our answer.
     if (hello.pleaseAnswer || (isUnsolicited && (isNews || sequence < known || wantsProof))) {
       this.#sendHello(from, { echo: hello.challenge, knownSequence: known, pleaseAnswer: wantsProof }, now);
     }
     if (!isAnswer) {
-      if (node !== undefined && !isNews && isFamiliar) this.#context.neighbours.handleHeard(node, from, false, now);
+      if (node !== undefined && !isNews && isFamiliar) this.#context.neighbours.handleUnsigned(node, from, now);
       return;
     }
     this.discovery.handleAnswer(from, nodeId);

@@ -125,7 +125,8 @@ describe('five hosts in line', () => {
       await until('tshark captures', () => Promise.resolve(errors.includes('Capture started')));
       const payload = Buffer.from(PAYLOAD).toString('hex');
       await hosts[0].run(['ping', '-n', '-c', '10', '-i', '0.1', '-W', '5', '-p', payload, 'fd77::5']);
-      await until('the pings are captured', () => Promise.resolve(framesOf(capture).length >= 24));
+      // With the handshake of the ends; whether a keepalive or a message of the hosts goes with them is chance.
+      await until('the pings are captured', () => Promise.resolve(framesOf(capture).length >= 22));
     } finally {
       await end(tshark);
     }
