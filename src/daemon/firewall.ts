@@ -10,6 +10,7 @@ import {
   SystemCallError,
   TableMonitor,
   watchReadable,
+  type Link,
 } from '../linux/index.ts';
 import { firewallOf, tableName, type Protected } from './firewall-rules.ts';
 
@@ -132,7 +133,12 @@ export class Firewall {
   }
 
   #subnets(): Prefix[] {
-    const others = new Set(listLinks().flatMap(({ index, name, isLoopback }) => (isLoopback || name === this.#options.link ? [] : index))); // prettier-ignore
+    const isOther = ({ name, isLoopback }: Link) => !isLoopback && name !== this.#options.link;
+    const others = new Set(
+      listLinks()
+        .filter(isOther)
+        .map(({ index }) => index),
+    );
     const subnets = listAddresses()
       .filter(({ interfaceIndex }) => others.has(interfaceIndex))
       .map(({ address, prefixLength }) => prefixOf(address, prefixLength));

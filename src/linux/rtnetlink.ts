@@ -1,4 +1,5 @@
 import { addressFromBytes, type IpAddress } from '../inet/index.ts';
+import { netlinkMessages } from './netlink-socket.ts';
 import { AF_INET, AF_INET6 } from './socket-address.ts';
 
 /** Messages of rtnetlink(7) and netlink(7), read from bytes. Integers are the host's, little-endian here. */
@@ -77,19 +78,9 @@ export function dumpRequest(what: 'links' | 'addresses'): Uint8Array {
 
 /** Reads the messages of one datagram; those of no interest here are left out, and so is what is cut off. */
 export function readRouteMessages(datagram: Uint8Array): RouteMessage[] {
-  const view = viewOf(datagram);
-  const messages: RouteMessage[] = [];
-  for (let at = 0; at + NLMSGHDR.end <= datagram.length;) {
-    const length = view.getUint32(at + NLMSGHDR.length, true);
-    if (length < NLMSGHDR.end || at + length > datagram.length) break;
-    const message = readMessage(
-      view.getUint16(at + NLMSGHDR.type, true),
-      datagram.subarray(at + NLMSGHDR.end, at + length),
-    );
-    if (message !== undefined) messages.push(message);
-    at += (length + 3) & ~3;
-  }
-  return messages;
+  return Array.from(netlinkMessages(datagram), ({ type, contents }) => readMessage(type, contents)).filter(
+    (message) => message !== undefined,
+  );
 }
 
 function readMessage(type: number, contents: Uint8Array): RouteMessage | undefined {

@@ -42,11 +42,11 @@ export class Neighbours {
     this.#chooseAt = millis(Math.min(this.#chooseAt, now + SETTLE_TIME));
   }
 
-  /** A datagram outside the tunnel came from `endpoint`; `isAnswer`: to one of ours. */
-  handleHeard(node: KnownNode, endpoint: Endpoint, isAnswer: boolean, now: Millis): void {
+  /** A Hello of ours was answered from `endpoint`. */
+  handleHeard(node: KnownNode, endpoint: Endpoint, now: Millis): void {
     const { tunnel } = node;
     const wasEligible = tunnel.mayTry(now) && tunnel.candidates.heardOn(HEARD_LATELY, now).length > 0;
-    tunnel.handleHeard(endpoint, isAnswer, now);
+    tunnel.handleHeard(endpoint, now);
     if (!wasEligible) this.reviewSoon(now);
   }
 

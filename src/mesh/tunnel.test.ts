@@ -91,7 +91,7 @@ describe('a tunnel whose node answers nowhere', () => {
     const bench = new Bench();
     assert.deepEqual(bench.run(seconds(600)), []);
     assert.equal(bench.tunnel.state, 'found');
-    bench.tunnel.handleHeard(A, false, bench.now);
+    bench.tunnel.handleHeard(A, bench.now);
     assert.deepEqual(bench.drain(), ['600000 endpoint 192.0.2.1:1', '600000 hello 192.0.2.1:1', '600000 probe']);
   });
 });
@@ -100,8 +100,8 @@ describe('a tunnel whose node answers a Hello', () => {
   it('takes the endpoint that answers first, and gives it its time', () => {
     const bench = new Bench(A, B);
     bench.run(millis(30));
-    bench.tunnel.handleHeard(B, false, bench.now);
-    bench.tunnel.handleHeard(A, false, bench.now);
+    bench.tunnel.handleHeard(B, bench.now);
+    bench.tunnel.handleHeard(A, bench.now);
     assert.deepEqual(bench.drain(), ['30 endpoint 192.0.2.2:2', '30 hello 192.0.2.2:2', '30 probe']);
   });
 
@@ -109,7 +109,7 @@ describe('a tunnel whose node answers a Hello', () => {
     const bench = new Bench(A);
     let tries = 0;
     for (let second = 1; second <= 600; second++) {
-      bench.tunnel.handleHeard(A, false, bench.now);
+      bench.tunnel.handleHeard(A, bench.now);
       tries += bench.run(seconds(second)).filter((line) => line.includes('endpoint')).length;
     }
     assert.ok(tries <= 100, `${tries} tries in ten minutes`);
@@ -246,7 +246,7 @@ describe('a tunnel that is up', () => {
   it('does not change its endpoint for any hint', () => {
     const bench = new Bench(A);
     bench.bringUp();
-    bench.tunnel.handleHeard(B, false, bench.now);
+    bench.tunnel.handleHeard(B, bench.now);
     bench.tunnel.handleSession(bench.now);
     bench.tunnel.start(bench.now);
     assert.deepEqual(bench.drain(), []);
@@ -298,7 +298,7 @@ describe('a tunnel that nobody is interested in', () => {
     bench.run(millis(0));
     bench.tunnel.want(false, bench.now);
     bench.run(seconds(10));
-    bench.tunnel.handleHeard(A, true, bench.now);
+    bench.tunnel.handleHeard(A, bench.now);
     bench.tunnel.handleSession(bench.now);
     assert.deepEqual(bench.run(seconds(600)), []);
   });
@@ -332,17 +332,14 @@ describe('a tunnel to a node that relays reach', () => {
     const seen = bench.run(seconds(60));
     assert.equal(seen[0], '0 relay');
     assert.ok(seen.slice(1).every((line) => !line.includes('endpoint') && !line.includes('probe')));
-    // A beacon shows that we hear the node, not that it hears us.
-    bench.tunnel.handleHeard(A, false, bench.now);
-    assert.deepEqual(bench.run(millis(bench.now)), ['60000 hello 192.0.2.1:1']);
-    bench.tunnel.handleHeard(A, true, bench.now);
+    bench.tunnel.handleHeard(A, bench.now);
     assert.equal(bench.drain()[0], '60000 endpoint 192.0.2.1:1');
   });
 
   it('goes back to the relays within a second where the endpoint then stays silent', () => {
     const bench = relayed();
     bench.run(millis(0));
-    bench.tunnel.handleHeard(A, true, bench.now);
+    bench.tunnel.handleHeard(A, bench.now);
     const seen = bench.run(seconds(1));
     assert.equal(seen.at(-2), '1000 relay');
     assert.equal(seen.at(-1), '1000 failed');
@@ -351,7 +348,7 @@ describe('a tunnel to a node that relays reach', () => {
   it('goes back to the relays at once when the direct path is lost', () => {
     const bench = relayed();
     bench.run(millis(0));
-    bench.tunnel.handleHeard(A, true, bench.now);
+    bench.tunnel.handleHeard(A, bench.now);
     bench.tunnel.handleProbeReply(bench.nonce, bench.now);
     bench.tunnel.handleError(bench.now);
     const seen = bench.run(millis(100));

@@ -181,8 +181,8 @@ export class Tunnel {
     this.start(now);
   }
 
-  /** A datagram outside the tunnel has shown that the node is behind `endpoint`; `isAnswer`: that it hears us there. */
-  handleHeard(endpoint: Endpoint, isAnswer: boolean, now: Millis): void {
+  /** An answer to one of our Hellos has shown that the node is behind `endpoint` and hears us there. */
+  handleHeard(endpoint: Endpoint, now: Millis): void {
     this.candidates.hear(endpoint, now);
     const phase = this.#phase;
     if (phase.name === 'up' || (phase.name === 'trying' && phase.answered)) return;
@@ -190,9 +190,7 @@ export class Tunnel {
     const again = last !== undefined && endpointsEqual(last.endpoint, endpoint);
     if (phase.name === 'resting' && again && after(last.at, RETRY_HEARD_AFTER) > now) return;
     this.#retryAt = now;
-    if (!this.#isInterested(now)) return;
-    if (isAnswer || !this.#hasRelay) return this.#try(endpoint, { turns: [], answered: true }, now);
-    if (phase.name === 'resting') this.#rest(now);
+    if (this.#isInterested(now)) this.#try(endpoint, { turns: [], answered: true }, now);
   }
 
   /** The node sends through the tunnel, or has completed a handshake, directly: see whether it answers. */

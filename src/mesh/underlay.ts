@@ -168,7 +168,7 @@ export class Underlay {
     if (!isStraight(from, hello.target, place, isNamed)) return outbox.drop('hello-redirected');
     this.#limit.prefer(sourceKey(from), now);
     this.#unproved.handleProved(from.address, now);
-    neighbours.handleHeard(node, from, true, now);
+    neighbours.handleHeard(node, from, now);
   }
 
   #isSigned({ signature }: Hello, datagram: Uint8Array, identityKey: Uint8Array): boolean {

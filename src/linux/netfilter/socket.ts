@@ -1,15 +1,11 @@
-import { MessageHeader } from '../message-header.ts';
-import { NativeBuffer } from '../native-buffer.ts';
-import { check, closedOnFailure, EAGAIN, ENOBUFS, errnoName, lastErrno, libc, SystemCallError } from '../syscall.ts';
+import { netlinkMessages, NetlinkSocket } from '../netlink-socket.ts';
+import { errnoName, SystemCallError } from '../syscall.ts';
 import { deleteTable, getTable, HEADER, MESSAGE, messageOf, replaceTables, type NftTable } from './table.ts';
 
-const AF_NETLINK = 16;
-const SOCK_RAW_NONBLOCK_CLOEXEC = 3 | 0x800 | 0x80000;
 const NETLINK_NETFILTER = 12;
 const NLMSG_ERROR = 2;
 /** The bit of NFNLGRP_NFTABLES. */
 const NFTABLES_GROUP = 1 << 6;
-const SOCKADDR_NL = { family: 0, portId: 4, groups: 8, end: 12 } as const;
 const DATAGRAM_BYTES = 256 * 1024;
 const NFTA_TABLE_NAME = 1;
 const NFTA_GEN_PROC_PID = 2;
@@ -43,7 +39,7 @@ function isThere(request: Uint8Array): boolean {
 
 /** The kernel has answered when the call returns. */
 function transact(batch: Uint8Array): void {
-  const socket = new NetfilterSocket(0);
+  const socket = openSocket(0);
   try {
     socket.send(batch);
     socket.read(throwFirstError);
@@ -53,7 +49,7 @@ function transact(batch: Uint8Array): void {
 }
 
 function throwFirstError(datagram: Uint8Array): void {
-  for (const { type, contents } of messagesIn(datagram)) {
+  for (const { type, contents } of netlinkMessages(datagram)) {
     if (type !== NLMSG_ERROR || contents.length < 4) continue;
     const errno = -viewOf(contents).getInt32(0, true);
     if (errno !== 0) throw new SystemCallError('sendto', errnoName(errno), SUBJECT, ADVICE);
@@ -62,7 +58,7 @@ function throwFirstError(datagram: Uint8Array): void {
 
 /** Hears of what others do to a table. */
 export class TableMonitor {
-  readonly #socket = new NetfilterSocket(NFTABLES_GROUP);
+  readonly #socket = openSocket(NFTABLES_GROUP);
   readonly #name: string;
   #isTouched = false;
 
@@ -79,7 +75,7 @@ export class TableMonitor {
   read(): boolean {
     let isChanged = false;
     const isComplete = this.#socket.read((datagram) => {
-      for (const { type, contents } of messagesIn(datagram)) {
+      for (const { type, contents } of netlinkMessages(datagram)) {
         const message = messageOf(type);
         if (message === undefined) continue;
         // The messages of one transaction come before that which says whose it was.
@@ -98,66 +94,9 @@ export class TableMonitor {
   }
 }
 
-class NetfilterSocket {
-  readonly #datagram = new NativeBuffer(DATAGRAM_BYTES);
-  readonly #name = new NativeBuffer(SOCKADDR_NL.end);
-  readonly #message = new MessageHeader(0);
-  #fd: number;
-
-  constructor(groups: number) {
-    this.#name.view.setUint16(SOCKADDR_NL.family, AF_NETLINK, true);
-    this.#name.view.setUint32(SOCKADDR_NL.groups, groups, true);
-    const opened = libc.socket(AF_NETLINK, SOCK_RAW_NONBLOCK_CLOEXEC, NETLINK_NETFILTER);
-    if (opened < 0) throw new SystemCallError('socket', errnoName(lastErrno()), SUBJECT, ADVICE);
-    this.#fd = closedOnFailure(opened, (fd) => {
-      check(libc.bind(fd, this.#name.address, SOCKADDR_NL.end), 'bind', SUBJECT);
-      return fd;
-    });
-    this.#message.setPiece(this.#datagram.address, DATAGRAM_BYTES);
-  }
-
-  get fd(): number {
-    return this.#fd;
-  }
-
-  send(request: Uint8Array): void {
-    const { address, bytes } = new NativeBuffer(request.length);
-    bytes.set(request);
-    const sent = libc.sendto(this.#fd, address, request.length, 0, 0, 0);
-    if (sent < 0) throw new SystemCallError('sendto', errnoName(lastErrno()), SUBJECT, ADVICE);
-  }
-
-  /** Hands over the kernel's datagrams that are there. @returns false if the kernel had to leave something out */
-  read(onDatagram: (datagram: Uint8Array) => void): boolean {
-    for (let isComplete = true; ;) {
-      this.#message.setName(this.#name.address, SOCKADDR_NL.end);
-      const length = libc.recvmsg(this.#fd, this.#message.address, 0);
-      if (length < 0) {
-        const errno = lastErrno();
-        if (errno === EAGAIN) return isComplete;
-        if (errno !== ENOBUFS) throw new SystemCallError('recvmsg', errnoName(errno), SUBJECT);
-        isComplete = false;
-      } else if (this.#name.view.getUint32(SOCKADDR_NL.portId, true) === 0) {
-        onDatagram(this.#datagram.bytes.subarray(0, length));
-      }
-    }
-  }
-
-  close(): void {
-    if (this.#fd >= 0) libc.close(this.#fd);
-    this.#fd = -1;
-  }
-}
-
-/** `contents` is what stands behind `struct nlmsghdr`. */
-function* messagesIn(datagram: Uint8Array): Generator<{ readonly type: number; readonly contents: Uint8Array }> {
-  const view = viewOf(datagram);
-  for (let at = 0; at + 16 <= datagram.length;) {
-    const length = view.getUint32(at + HEADER.length, true);
-    if (length < 16 || at + length > datagram.length) return;
-    yield { type: view.getUint16(at + HEADER.type, true), contents: datagram.subarray(at + 16, at + length) };
-    at += (length + 3) & ~3;
-  }
+function openSocket(groups: number): NetlinkSocket {
+  const options = { protocol: NETLINK_NETFILTER, datagramBytes: DATAGRAM_BYTES, subject: SUBJECT, advice: ADVICE };
+  return new NetlinkSocket({ ...options, groups });
 }
 
 /** The table that a message is about: of tables, chains, rules and sets it is the first kind of attribute. */
