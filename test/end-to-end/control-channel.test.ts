@@ -5,16 +5,12 @@
  */
 import assert from 'node:assert/strict';
 import type { ChildProcess } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { after, before, beforeEach, describe, it } from 'node:test';
-import { queryStatus, WIREMESH } from '../../lab/daemons.ts';
-import type { StatusDocument } from '../../src/api/index.ts';
 import { identityPrimitives } from '../../src/crypto/node.ts';
 import { TUNNEL_PORT } from '../../src/device/index.ts';
 import { meshTag, writeMessage } from '../../src/mesh/index.ts';
 import { end, Host, until, wire } from '../interop/hosts.ts';
+import { MeshHost } from './mesh-host.ts';
 
 const LEAVE = Buffer.from(writeMessage({ kind: 'leave' }, meshTag('wiremesh', identityPrimitives)));
 const NOBODY = ['setpriv', '--reuid', '65534', '--regid', '65534', '--clear-groups', '--bounding-set', '-all'];
@@ -36,71 +32,6 @@ const LISTEN = `
   socket.on('error', (error) => { console.log(error.code); process.exit(1); });
   socket.bind(Number(process.argv[1]), '::', () => console.log('listening'));`;
 
-/** A host with a daemon of its own. */
-class Node {
-  readonly host: Host;
-  readonly #directory: string;
-  readonly #options: readonly string[];
-  #daemon: ChildProcess | undefined;
-  /** What the daemons of this node have written since a test began. */
-  log = '';
-
-  constructor(host: Host, options: readonly string[]) {
-    this.host = host;
-    this.#options = options;
-    this.#directory = mkdtempSync(join(tmpdir(), 'wiremesh-control-'));
-  }
-
-  start(name: string): void {
-    const { host } = this;
-    const places = ['--state-dir', join(this.#directory, 'state'), '--socket', this.#socket, '--config', '/dev/null'];
-    const child = host.start([
-      process.execPath,
-      WIREMESH,
-      'up',
-      '--name',
-      name,
-      '--link',
-      'eth0',
-      ...this.#options,
-      ...places,
-    ]);
-    for (const stream of [child.stdout, child.stderr])
-      stream?.on('data', (text: Buffer) => (this.log += text.toString()));
-    this.#daemon = child;
-  }
-
-  async kill(): Promise<void> {
-    await end(this.#daemon as ChildProcess, 'SIGKILL');
-  }
-
-  status(): Promise<StatusDocument | undefined> {
-    return queryStatus(this.#socket);
-  }
-
-  async address(): Promise<string> {
-    return (await this.status())?.self.address as string;
-  }
-
-  async hasTunnels(count: number): Promise<boolean> {
-    return ((await this.status())?.nodes ?? []).filter(({ state }) => state === 'up').length >= count;
-  }
-
-  /** How often a node was seen to say goodbye. */
-  get goodbyes(): number {
-    return this.log.split('has left').length - 1;
-  }
-
-  async close(): Promise<void> {
-    await this.host.close();
-    rmSync(this.#directory, { recursive: true, force: true });
-  }
-
-  get #socket(): string {
-    return join(this.#directory, 'api.sock');
-  }
-}
-
 /** A program that listens on a port of a host. */
 class Listener {
   readonly child: ChildProcess;
@@ -116,16 +47,21 @@ class Listener {
   }
 }
 
+/** How often a node was seen to say goodbye. */
+function goodbyesIn(log: string): number {
+  return log.split('has left').length - 1;
+}
+
 for (const isBare of [false, true]) {
-  const options = isBare ? ['--no-firewall'] : [];
+  const flags = ['--link', 'eth0', ...(isBare ? ['--no-firewall'] : [])];
   describe(`a gateway of a mesh, a client, and a machine on the LAN behind the gateway${isBare ? ', without a firewall' : ''}`, () => {
-    let gateway: Node;
-    let client: Node;
+    let gateway: MeshHost;
+    let client: MeshHost;
     let machine: Host;
 
     before(async () => {
-      gateway = new Node(await Host.create('gateway'), options);
-      client = new Node(await Host.create('client'), options);
+      gateway = await MeshHost.create('gateway');
+      client = await MeshHost.create('client');
       machine = await Host.create('machine');
       await wire([gateway.host, 'eth0'], [client.host, 'eth0']);
       await wire([gateway.host, 'lan'], [machine, 'eth0']);
@@ -141,8 +77,7 @@ for (const isBare of [false, true]) {
       await machine.ip('address', 'add', '2001:db8:1::2/64', 'dev', 'eth0', 'nodad');
       await machine.ip('route', 'add', 'fd77::/16', 'via', '2001:db8:1::1');
       await gateway.host.run(['sysctl', '-qw', 'net.ipv6.conf.all.forwarding=1']);
-      gateway.start('gateway');
-      client.start('client');
+      await Promise.all([gateway.start('', ...flags), client.start('', ...flags)]);
       await haveTunnel();
       await machine.ip('address', 'add', `${await gateway.address()}/128`, 'dev', 'lo', 'nodad');
     });
@@ -187,24 +122,25 @@ for (const isBare of [false, true]) {
         const { exitCode, output } = await send(machine, LEAVE, { count });
         assert.equal(exitCode, 0, output);
         await pass();
-        assert.equal(client.goodbyes, 0, client.log);
+        assert.equal(goodbyesIn(client.log), 0, client.log);
         assert.ok(await client.hasTunnels(1));
       });
     }
 
     it('nor while the client starts again', async () => {
-      await client.kill();
-      client.start('client');
+      await client.stop('SIGKILL');
+      const starting = client.start('', ...flags);
       let isUp = false;
       const flood = (async () => {
         while (!isUp) await send(machine, LEAVE, { count: 10 });
       })();
+      await starting;
       await haveTunnel();
       isUp = true;
       await flood;
       await send(machine, LEAVE, { count: 10 });
       await pass();
-      assert.equal(client.goodbyes, 0, client.log);
+      assert.equal(goodbyesIn(client.log), 0, client.log);
     });
 
     it('do not listen to a user without rights on the gateway, whatever port he sends from', async () => {
@@ -217,15 +153,15 @@ for (const isBare of [false, true]) {
       await listener.hears('11');
       await end(listener.child);
       await pass();
-      assert.equal(client.goodbyes, 0, client.log);
+      assert.equal(goodbyesIn(client.log), 0, client.log);
       assert.ok(await client.hasTunnels(1));
     });
 
     it('show a user who has taken the port nothing, and start all the same', async () => {
-      await client.kill();
+      await client.stop('SIGKILL');
       const listener = new Listener(client.host, TUNNEL_PORT, NOBODY);
       await listener.hears('listening');
-      client.start('client');
+      await client.start('', ...flags);
       await haveTunnel();
       await pass();
       // He can have his own datagrams at most.

@@ -65,6 +65,10 @@ export class MeshHost {
     return this.#nodeId;
   }
 
+  async hasTunnels(count: number): Promise<boolean> {
+    return ((await this.status())?.nodes ?? []).filter(({ state }) => state === 'up').length >= count;
+  }
+
   async reaches(...names: readonly string[]): Promise<void> {
     await until(
       `${this.name} has a way to ${names.join(', ')}`,
