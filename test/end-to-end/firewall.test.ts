@@ -102,7 +102,7 @@ describe('two pinned nodes, and a stranger on their link', () => {
   it('let no packet in that the stranger sends with the address of one to the other', async () => {
     const listener = await Listener.on(victim.host);
     const [from, to] = [await friend.address(), await victim.address()];
-    const packet = udpDatagram({ from, to, port: PORT }, 'forged');
+    const packet = udpDatagram({ from, to, port: PORT }, Buffer.from('forged'));
     assert.equal(await forge(100, packet), '100 sent\n');
     assert.equal(await send(friend.host, to, 'true'), 'sent\n');
     await listener.hears('true');
@@ -116,7 +116,7 @@ describe('two pinned nodes, and a stranger on their link', () => {
     // A host that is to take the packet for its own needs the address, which goes with the interface.
     await victim.stop('SIGKILL');
     await victim.host.ip('address', 'add', `${to}/128`, 'dev', 'lo');
-    const packet = udpDatagram({ from, to, port: PORT }, 'forged');
+    const packet = udpDatagram({ from, to, port: PORT }, Buffer.from('forged'));
     const forging = forge(3000, packet);
     await victim.host.ip('address', 'delete', `${to}/128`, 'dev', 'lo');
     await victim.start(await pins());

@@ -1,16 +1,32 @@
-/** IPv6 packets of attackers, in hexadecimal, as raw-sender.ts takes them. */
+/** What attackers send: messages of the mesh, and IPv6 packets in hexadecimal, as raw-sender.ts takes them. */
+import { identityPrimitives } from '../../src/crypto/node.ts';
 import { parseAddress } from '../../src/inet/index.ts';
+import { meshTag, NO_SIGNATURE, writeMessage, type Hello } from '../../src/mesh/index.ts';
 import { naiveChecksum } from '../packets.ts';
 
 const UDP = 17;
 const ICMPV6 = 58;
 
+/** The tag of the mesh that daemons are in by default. */
+export const TAG = meshTag('wiremesh', identityPrimitives);
+
+/** A Hello in the name of a node that has forgotten everything, without the node's signature; without more, a beacon. */
+export function forgedHello(
+  { nodeId, sequence }: Pick<Hello, 'nodeId' | 'sequence'>,
+  { challenge = 0n, echo = 0n }: Partial<Pick<Hello, 'challenge' | 'echo'>> = {},
+): Uint8Array {
+  const rest = { knownSequence: 0, target: undefined, signature: NO_SIGNATURE, pleaseAnswer: challenge !== 0n };
+  return writeMessage({ kind: 'hello', nodeId, sequence, challenge, echo, ...rest }, TAG);
+}
+
 /** A UDP datagram, whoever `from` belongs to. */
-export function udpDatagram(place: { from: string; to: string; port: number }, text: string): string {
-  const payload = new TextEncoder().encode(text);
+export function udpDatagram(
+  place: { from: string; fromPort?: number; to: string; port: number },
+  payload: Uint8Array,
+): string {
   const datagram = new Uint8Array(8 + payload.length);
   const view = new DataView(datagram.buffer);
-  view.setUint16(0, 40_000);
+  view.setUint16(0, place.fromPort ?? 40_000);
   view.setUint16(2, place.port);
   view.setUint16(4, datagram.length);
   datagram.set(payload, 8);
