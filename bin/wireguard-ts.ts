@@ -1,3 +1,8 @@
 #!/usr/bin/env node
-import { runWireguardTs } from '../src/daemon/wireguard-ts.ts';
+import { refuseOldNode } from '../src/cli/node-version.ts';
+import { watchOutput } from '../src/cli/output-errors.ts';
+
+refuseOldNode('wireguard-ts');
+watchOutput('wireguard-ts');
+const { runWireguardTs } = await import('../src/daemon/wireguard-ts.ts');
 process.exitCode = await runWireguardTs(process.argv);

@@ -1,12 +1,25 @@
 #!/usr/bin/env node
-import { addLabCommands } from '../lab/commands.ts';
-import { main } from '../src/cli/main.ts';
-import { version } from '../src/daemon/version.ts';
+import { endOnEarlySignals } from '../src/cli/early-signals.ts';
+import { refuseOldNode } from '../src/cli/node-version.ts';
+import { watchOutput } from '../src/cli/output-errors.ts';
+
+refuseOldNode('wiremesh');
+watchOutput('wiremesh');
+const handSignalsOver = process.argv[2] === 'up' ? endOnEarlySignals() : () => undefined;
+
+const { main } = await import('../src/cli/main.ts');
+const { addLabCommands } = await import('../lab/commands.ts');
+const { version } = await import('../src/daemon/version.ts');
 
 process.exitCode = await main(process.argv, {
   version: version(),
   // Loaded when it is wanted: `status` and `--help` need neither FFI nor cryptography.
-  up: async (options) => (await import('../src/daemon/main.ts')).runDaemon(options),
+  async up(options) {
+    const { runDaemon } = await import('../src/daemon/main.ts');
+    const ended = runDaemon(options);
+    handSignalsOver();
+    return ended;
+  },
   removeLeftovers: async (link) => (await import('../src/daemon/leftovers.ts')).removeLeftovers(link),
   addLabCommands,
 });

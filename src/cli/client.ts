@@ -21,10 +21,24 @@ export class NotRunningError extends WiremeshError {
   }
 }
 
+/** A daemon holds the socket and says nothing. */
+export class HangingError extends WiremeshError {
+  readonly code = 'NOT_RUNNING';
+  constructor(socketPath: string, seconds: number) {
+    super(
+      `the daemon on ${socketPath} has not answered for ${seconds} s: if it was stopped, continue it ("kill -CONT"), ` +
+        'else end it ("kill -KILL") and start it anew with "wiremesh up"',
+    );
+  }
+}
+
 /** The daemon could not be asked, or did not do what it was asked for. */
 export class DaemonError extends WiremeshError {
   readonly code = 'DAEMON';
 }
+
+/** How long a daemon may take to answer. It answers within 200 ms under any flood; taking everything down is slower. */
+const ANSWER_SECONDS = { status: 5, down: 20 } as const;
 
 /** Which daemon a command is for. */
 export interface DaemonChoice {
@@ -48,7 +62,7 @@ export class DaemonClient {
   }
 
   async status(): Promise<StatusDocument> {
-    const result = v.safeParse(statusSchema, await this.#ask('GET', API_PATHS.status));
+    const result = v.safeParse(statusSchema, await this.#ask('status'));
     if (!result.success) {
       throw new DaemonError(`the daemon on ${this.#socketPath} is of another version: restart it after an upgrade`);
     }
@@ -57,10 +71,10 @@ export class DaemonClient {
 
   /** Resolves when the daemon has gone, so that another one can be started. */
   async down(): Promise<void> {
-    await this.#ask('POST', API_PATHS.down);
+    await this.#ask('down');
     for (;;) {
       try {
-        await this.#ask('GET', API_PATHS.status);
+        await this.#ask('status');
       } catch (error) {
         if (error instanceof NotRunningError) return;
         throw error;
@@ -69,14 +83,17 @@ export class DaemonClient {
     }
   }
 
-  async #ask(method: string, path: string): Promise<unknown> {
+  async #ask(what: keyof typeof ANSWER_SECONDS): Promise<unknown> {
     let answer: IncomingMessage;
     let body: string;
     try {
-      const question = request({ socketPath: this.#socketPath, method, path, agent: false }).end();
+      const [method, path] = what === 'status' ? ['GET', API_PATHS.status] : ['POST', API_PATHS.down];
+      const signal = AbortSignal.timeout(ANSWER_SECONDS[what] * 1000);
+      const question = request({ socketPath: this.#socketPath, method, path, agent: false, signal }).end();
       [answer] = (await once(question, 'response')) as [IncomingMessage];
       body = await text(answer);
     } catch (error) {
+      if ((error as Error).name === 'AbortError') throw new HangingError(this.#socketPath, ANSWER_SECONDS[what]);
       throw this.#explain((error as NodeJS.ErrnoException).code ?? 'no answer');
     }
     if (answer.statusCode === 200) return parseJson(body);
@@ -90,6 +107,9 @@ export class DaemonClient {
     if (code === 'ENOENT' || code === 'ECONNREFUSED' || code === 'ECONNRESET')
       return new NotRunningError(this.#socketPath);
     if (code === 'EACCES') return new DaemonError(`${this.#socketPath} belongs to another user: run as root`);
+    if (code.startsWith('HPE_')) {
+      return new DaemonError(`what answers on ${this.#socketPath} is no wiremesh daemon: name another with --socket`);
+    }
     return new DaemonError(`the daemon on ${this.#socketPath} does not answer (${code})`);
   }
 }

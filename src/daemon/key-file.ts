@@ -21,7 +21,9 @@ export function readKeyFile(path: string): Uint8Array | undefined {
   }
   try {
     // Of the open file, so that what is checked is what is read.
-    const { mode, uid } = fstatSync(file);
+    const status = fstatSync(file);
+    if (!status.isFile()) throw new KeyFileError(`${path} is no file: move it away to get a new key`);
+    const { mode, uid } = status;
     const user = process.geteuid?.() ?? 0;
     if (uid !== user) {
       throw new KeyFileError(

@@ -1,30 +1,14 @@
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, beforeEach, describe, it } from 'node:test';
-import { fileURLToPath } from 'node:url';
+import { UpScripts } from './up-scripts-for-testing.ts';
 
-const BIN = fileURLToPath(new URL('../../bin/wiremesh.js', import.meta.url));
-
-/** Each script runs in network and mount namespaces of its own, which end with it. */
 describe('wiremesh up', { skip: process.getuid?.() !== 0 && 'needs root' }, () => {
-  const directory = mkdtempSync(join(tmpdir(), 'wiremesh-up-'));
-  after(() => rmSync(directory, { recursive: true }));
-  const state = join(directory, 'state');
-  const socket = join(directory, 'api.sock');
-  const up = `"${process.execPath}" "${BIN}" up --config /dev/null --state-dir "${state}" --socket "${socket}"`;
-
-  beforeEach(() => {
-    for (const name of readdirSync(directory)) rmSync(join(directory, name), { recursive: true });
-  });
-
-  function run(script: string): { code: number | null; stdout: string; stderr: string } {
-    const options = { encoding: 'utf8', timeout: 60_000 } as const;
-    const { status, stdout, stderr } = spawnSync('unshare', ['--net', '--mount', 'sh', '-c', script], options);
-    return { code: status, stdout, stderr };
-  }
+  const scripts = new UpScripts();
+  const { directory, state, up } = scripts;
+  beforeEach(() => scripts.clear());
+  after(() => scripts.close());
 
   // 1BA5 is 7077.
   const holdPort = `"${process.execPath}" -e "require('dgram').createSocket('udp6').bind(7077)" & until grep -q ':1BA5 ' /proc/net/udp6; do sleep 0.1; done`;
@@ -58,7 +42,7 @@ describe('wiremesh up', { skip: process.getuid?.() !== 0 && 'needs root' }, () =
   ];
   for (const [why, script, says] of failing) {
     it(`says in one line what to do when ${why}, and leaves nothing`, () => {
-      const { code, stderr } = run(`${script}; code=$?; ip link show wm0 type tun 2>/dev/null; exit $code`);
+      const { code, stderr } = scripts.run(`${script}; code=$?; ip link show wm0 type tun 2>/dev/null; exit $code`);
       assert.match(stderr.trimEnd(), says);
       assert.match(stderr, /^wiremesh: [^\n]+\n$/);
       assert.equal(code, 1);
@@ -69,24 +53,17 @@ describe('wiremesh up', { skip: process.getuid?.() !== 0 && 'needs root' }, () =
   it('does not touch a corrupt key file', () => {
     mkdirSync(state, { mode: 0o700 });
     writeFileSync(join(state, 'identity.key'), 'rubbish\n', { mode: 0o600 });
-    const { code, stderr } = run(up);
+    const { code, stderr } = scripts.run(up);
     assert.match(stderr, /^wiremesh: .*identity.key is corrupt.*restore it from a backup, or move it away[^\n]*\n$/);
     assert.deepEqual([code, readdirSync(state), readdirSync(directory)], [1, ['identity.key'], ['state']]);
   });
 
-  /** Runs `script` beside a daemon that has started; the daemon's exit code comes last. */
-  function beside(script: string): { lines: string[]; log: string } {
-    const wait = `until [ -S "${socket}" ]; do sleep 0.1; done`;
-    const { stdout, stderr } = run(`${up} & pid=$!; ${wait}; ${script}; wait $pid; echo exit $?; ip -o link show wm0`);
-    return { lines: stdout.trimEnd().split('\n'), log: stderr };
-  }
-
   for (const [how, script] of [
-    ['"wiremesh down"', `"${process.execPath}" "${BIN}" down --socket "${socket}"`],
-    ['SIGTERM', `"${process.execPath}" "${BIN}" status --socket "${socket}" > /dev/null; kill -TERM $pid`],
+    ['"wiremesh down"', scripts.down],
+    ['SIGTERM', 'kill -TERM $pid'],
   ]) {
     it(`ends by ${how} with code 0, and leaves its state only`, () => {
-      const { lines, log } = beside(script);
+      const { lines, log } = scripts.beside(script);
       assert.deepEqual(lines, ['exit 0']);
       assert.match(log, /leaving the mesh/);
       assert.deepEqual(readdirSync(directory), ['state']);
@@ -95,9 +72,7 @@ describe('wiremesh up', { skip: process.getuid?.() !== 0 && 'needs root' }, () =
   }
 
   it('ends with code 1 when its interface is removed, and says so', () => {
-    const { lines, log } = beside(
-      `"${process.execPath}" "${BIN}" status --socket "${socket}" > /dev/null; ip link delete wm0`,
-    );
+    const { lines, log } = scripts.beside('ip link delete wm0');
     assert.deepEqual(lines, ['exit 1']);
     assert.match(log, /error: leaving the mesh: /);
   });

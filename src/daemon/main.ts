@@ -3,6 +3,7 @@ import type { UpOptions } from '../api/index.ts';
 import { forbidCoreDumps } from '../linux/index.ts';
 import { serveApi } from './api-server.ts';
 import { resolveConfig } from './config.ts';
+import { hasTerminal, listenToSignals } from './end-signals.ts';
 import { createLog } from './log.ts';
 import { startMesh, type MeshDaemon } from './mesh-daemon.ts';
 import { checkPrivilege } from './privilege.ts';
@@ -28,7 +29,18 @@ export async function runDaemon(options: UpOptions): Promise<number> {
   const ending = createPromise<Ending>();
   const started = createPromise<MeshDaemon>();
   const released = createPromise<void>();
-  const ignoreSignals = endOnSignals((why) => ending.resolve({ why, exitCode: 0 }), config.socket);
+  const ignoreSignals = listenToSignals(
+    {
+      onEnd: (why) => ending.resolve({ why, exitCode: 0 }),
+      onImpatience() {
+        // The kernel takes the interface and its routes with the process; a socket in the file system would stay.
+        rmSync(config.socket, { force: true });
+        process.exit(1);
+      },
+      onOther: (signal) => log.info(`${signal} changes nothing: to read the configuration anew, restart wiremesh`),
+    },
+    hasTerminal(),
+  );
   try {
     const api = await serveApi(config.socket, {
       status: async () => (await started.promise).status(),
@@ -57,22 +69,6 @@ export async function runDaemon(options: UpOptions): Promise<number> {
     await releases.run();
     ignoreSignals();
   }
-}
-
-/** The first signal asks for an orderly end; whoever sends a second one will not wait for it. */
-function endOnSignals(onSignal: (signal: string) => void, socketPath: string): () => void {
-  let hasBeenAsked = false;
-  const handle = (signal: string) => {
-    if (hasBeenAsked) {
-      // The kernel takes the interface and its routes with the process; a socket in the file system would stay.
-      rmSync(socketPath, { force: true });
-      process.exit(1);
-    }
-    hasBeenAsked = true;
-    onSignal(signal);
-  };
-  process.on('SIGINT', handle).on('SIGTERM', handle);
-  return () => process.off('SIGINT', handle).off('SIGTERM', handle);
 }
 
 interface OpenPromise<T> {

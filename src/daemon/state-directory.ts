@@ -1,4 +1,14 @@
-import { closeSync, constants, fchmodSync, fstatSync, lstatSync, openSync, readFileSync, rmdirSync } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  existsSync,
+  fchmodSync,
+  fstatSync,
+  lstatSync,
+  openSync,
+  readFileSync,
+  rmdirSync,
+} from 'node:fs';
 import { join, resolve } from 'node:path';
 import { WiremeshError } from '../error.ts';
 import { lockFile } from '../linux/index.ts';
@@ -10,6 +20,14 @@ import { makeDirectory } from './make-directory.ts';
 export class StateDirectoryError extends WiremeshError {
   readonly code = 'STATE_DIRECTORY';
 }
+
+const REMEDIES: Readonly<Record<string, string>> = {
+  ENOSPC: 'the disk is full, make room',
+  EDQUOT: 'the disk quota is used up, make room',
+  EISDIR: 'it is a directory, move it away',
+  ENOTDIR: 'it is no directory, move it away or choose another with --state-dir',
+};
+const DEFAULT_REMEDY = 'choose another directory with --state-dir';
 
 /** What a node keeps across restarts: its keys and the sequence number of its description. */
 export class StateDirectory {
@@ -43,22 +61,19 @@ export class StateDirectory {
   }
 
   storeKey(name: KeyName, key: Uint8Array): void {
-    writeKeyFile(this.#file(`${name}.key`), key);
+    this.#attempt(`${name}.key`, 'written', (file) => writeKeyFile(file, key));
   }
 
   /** The stored sequence number, 0 if there is none or none that makes sense: the clock then gives a higher one. */
   readSequence(): number {
-    try {
-      const text = readFileSync(this.#file('sequence'), 'latin1');
+    return this.#attempt('sequence', 'read', (file) => {
+      const text = existsSync(file) ? readFileSync(file, 'latin1') : '';
       return /^\d{1,15}\n$/.test(text) ? Number(text) : 0;
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return 0;
-      throw error;
-    }
+    });
   }
 
   storeSequence(sequence: number): void {
-    writeFileAtomically(this.#file('sequence'), `${sequence}\n`);
+    this.#attempt('sequence', 'written', (file) => writeFileAtomically(file, `${sequence}\n`));
   }
 
   close(): void {
@@ -75,6 +90,18 @@ export class StateDirectory {
 
   #file(name: string): string {
     return join(this.path, name);
+  }
+
+  /** @throws StateDirectoryError where the file system refuses */
+  #attempt<T>(name: string, what: 'read' | 'written', act: (file: string) => T): T {
+    const file = this.#file(name);
+    try {
+      return act(file);
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      if (error instanceof WiremeshError || code === undefined) throw error;
+      throw new StateDirectoryError(`${file} cannot be ${what} (${code}): ${REMEDIES[code] ?? DEFAULT_REMEDY}`);
+    }
   }
 }
 
@@ -99,9 +126,8 @@ function openDirectory(path: string): { lock: number; isNew: boolean } {
   } catch (error) {
     if (error instanceof WiremeshError) throw error;
     const { code } = error as NodeJS.ErrnoException;
-    throw new StateDirectoryError(
-      `${path} cannot be used as state directory (${code}): choose another with --state-dir`,
-    );
+    const remedy = REMEDIES[code ?? ''] ?? 'choose another with --state-dir';
+    throw new StateDirectoryError(`${path} cannot be used as state directory (${code}): ${remedy}`);
   }
 }
 

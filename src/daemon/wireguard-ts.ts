@@ -17,8 +17,11 @@ import { WiremeshError } from '../error.ts';
 import { forbidCoreDumps, forgoLinkLocalAddress, listLinks, runIpBatch, setMtu } from '../linux/index.ts';
 import type { Timing } from '../wireguard/index.ts';
 import { printable } from '../printable.ts';
+import { hasTerminal, listenToSignals } from './end-signals.ts';
+import { describeLost, LogOutput, writerTo } from './log-output.ts';
 import { version } from './version.ts';
 
+const STANDARD_OUTPUT = 1;
 const LEVELS = { silent: 0, error: 1, verbose: 2, debug: 2 } as const;
 type Log = (level: 'error' | 'verbose', text: string) => void;
 /** What the daemonized process tells the one that started it, which then ends. */
@@ -141,7 +144,14 @@ async function serve({ name, keyLogFile, threads }: Interface): Promise<void> {
 /** Why the device is to end, once there is a reason. */
 function endOf(device: RunningDevice, log: Log): Promise<string> {
   return new Promise((resolve) => {
-    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve(`ended by ${signal}`));
+    listenToSignals(
+      {
+        onEnd: (why) => resolve(`ended by ${why}`),
+        onImpatience: () => process.exit(1),
+        onOther: (signal) => log('verbose', `${signal} changes nothing`),
+      },
+      hasTerminal(),
+    );
     device.onEvent = (event: DeviceEvent) => {
       switch (event.kind) {
         case 'interface-removed':
@@ -200,9 +210,11 @@ function logLevel(): number {
 
 function logger(name: string): Log {
   const wanted = logLevel();
+  const lineOf = (level: keyof typeof LEVELS, text: string) =>
+    `${level.toUpperCase()}: (${name}) ${new Date().toISOString()} ${printable(text)}\n`;
+  const output = new LogOutput(writerTo(STANDARD_OUTPUT), (lost) => lineOf('error', describeLost(lost)));
   return (level, text) => {
-    if (LEVELS[level] <= wanted)
-      process.stdout.write(`${level.toUpperCase()}: (${name}) ${new Date().toISOString()} ${printable(text)}\n`);
+    if (LEVELS[level] <= wanted) output.write(lineOf(level, text));
   };
 }
 
