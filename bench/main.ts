@@ -1,6 +1,6 @@
 /** `npm run bench -- MEASURE`: measures against peers in the same run, and prints ratios. Needs root. */
 import { mkdirSync, writeFileSync } from 'node:fs';
-import { Command, InvalidArgumentError } from 'commander';
+import { Command, InvalidArgumentError, Option } from 'commander';
 import { machineUnderTest, QUIET_LOAD } from './machine.ts';
 import { judge, type Figure, type Measure } from './measure.ts';
 import { allowedIps } from './measures/allowed-ips.ts';
@@ -16,6 +16,7 @@ import { packetSizes, tcpMeasures } from './measures/tcp.ts';
 import { udpMeasures } from './measures/udp.ts';
 import { formatReport, type Report } from './table.ts';
 import { closeAllHosts } from './tunnels.ts';
+import { choosePeer, PEERS } from './wireguard-go.ts';
 
 const MEASURES: readonly Measure[] = [
   ...tcpMeasures,
@@ -39,17 +40,19 @@ interface Flags {
   readonly seconds: number;
   readonly quick?: true;
   readonly json?: true;
+  readonly wireguardGo: (typeof PEERS)[number];
 }
 
-async function run(measures: readonly Measure[], { quick, json, ...given }: Flags): Promise<Report> {
+async function run(measures: readonly Measure[], { quick, json, wireguardGo, ...given }: Flags): Promise<Report> {
   const { rounds, seconds } = quick ? QUICK : given;
+  choosePeer(wireguardGo, tell);
   const machine = machineUnderTest();
   if (machine.loadBefore > QUIET_LOAD) tell(`the load of this machine is ${machine.loadBefore.toFixed(2)}: wait`);
   const figures: Figure[] = [];
   for (const { name, run } of measures) {
     figures.push(...(await run({ rounds, seconds, onRound: (line) => tell(`${name}: ${line}`) })));
   }
-  const report = { machine, rounds, seconds, figures: figures.map(judge) };
+  const report = { machine, rounds, seconds, figures: figures.map((figure) => judge(figure, machine.wireguardGo)) };
   process.stdout.write(json ? `${JSON.stringify(report, undefined, 2)}\n` : formatReport(report));
   return report;
 }
@@ -72,6 +75,7 @@ function addCommand(name: string, description: string, action: (flags: Flags) =>
     .option('--seconds <n>', 'length of one measurement', atLeastOne, 5)
     .option('--quick', 'one short round, to try the benchmark itself')
     .option('--json', 'print JSON')
+    .addOption(new Option('--wireguard-go <which>', 'which to measure against').choices(PEERS).default('newest'))
     .action(action);
 }
 

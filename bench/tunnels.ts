@@ -54,7 +54,7 @@ export async function withTunnel<T>(
 const IMPLEMENTATIONS: readonly Implementation[] = ['wireguard-ts', 'wireguard-go'];
 
 /**
- * Measures ours and Debian's wireguard-go in turn: what else the machine does then falls on both. `once` may answer
+ * Measures ours and wireguard-go in turn: what else the machine does then falls on both. `once` may answer
  * several values, one for each of `names`.
  */
 export async function inTurn<Name extends string>(
