@@ -1,7 +1,7 @@
 /**
  * IP packets on the wire, for the offloads of a TUN device: headers, checksums (RFC 1071), cutting large packets and
  * putting segments together again. Pure functions and objects on the caller's buffers; nothing is allocated per packet
- * beyond views. It does not route and does not fragment.
+ * beyond views. It does not route.
  */
 export * from './ip.ts';
 export * from './tcp.ts';
@@ -19,3 +19,4 @@ export * from './tunnel-message.ts';
 export * from './virtio.ts';
 export * from './segment.ts';
 export * from './coalesce.ts';
+export * from './fragment.ts';
