@@ -4,6 +4,7 @@ import { DatagramTrain, TRAIN_CAPACITY } from './datagram-train.ts';
 import { InboundPath, OPENED_BYTES, type ControlSink } from './inbound-path.ts';
 import { OUTBOUND_BYTES, OutboundPath } from './outbound-path.ts';
 import type { PacketMemory } from './packet-memory.ts';
+import { PacketLimits } from './packet-limits.ts';
 import type { PathDevice } from './path-device.ts';
 import type { PathCounters } from './path-counters.ts';
 import { PeerAddresses } from './peer-addresses.ts';
@@ -40,10 +41,12 @@ export class DataPath {
   readonly inbound: InboundPath;
   readonly relay: Relay;
   readonly tunnelMessages: TunnelMessages;
+  readonly limits: PacketLimits;
 
   constructor(parts: DataPathParts) {
-    const { memory, writer } = parts;
-    const shared = { ...parts, addresses: new PeerAddresses() };
+    const { memory, writer, device } = parts;
+    this.limits = new PacketLimits((publicKey) => device.findPeer(publicKey));
+    const shared = { ...parts, addresses: new PeerAddresses(), limits: this.limits };
     const train = new DatagramTrain(memory.allocate(TRAIN_CAPACITY), shared);
     this.relay = new Relay({ ...shared, train, checksums: memory.checksums });
     this.tunnelMessages = new TunnelMessages({ ...shared, relay: this.relay, checksums: memory.checksums });

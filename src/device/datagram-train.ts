@@ -1,6 +1,7 @@
 import { MAX_SEGMENTS, MAX_TRAIN_BYTES, type NativeBuffer } from '../linux/index.ts';
 import type { Endpoint } from '../inet/index.ts';
 import type { Millis } from '../machine/index.ts';
+import type { PacketLimits } from './packet-limits.ts';
 import type { PathKeypair, PathPeer } from './path-device.ts';
 import type { PathCounters } from './path-counters.ts';
 import type { PeerAddresses } from './peer-addresses.ts';
@@ -23,7 +24,11 @@ export interface TrainParts {
   readonly counters: PathCounters;
   /** Told when the network refuses what is sent to a peer. */
   readonly pathErrors: PeerReports;
+  readonly limits: PacketLimits;
 }
+
+/** "Message too long" for the interface that the way leads over. */
+const EMSGSIZE = 90;
 
 /**
  * Datagrams for one peer that lie one behind the other, to be sent with one `sendmsg` (`UDP_SEGMENT`): all of the
@@ -35,6 +40,7 @@ export class DatagramTrain {
   readonly #addresses: PeerAddresses;
   readonly #counters: PathCounters;
   readonly #pathErrors: PeerReports;
+  readonly #limits: PacketLimits;
   readonly #detour: Detour | undefined;
   #keypair: PathKeypair | undefined;
   #ecn = 0;
@@ -51,6 +57,7 @@ export class DatagramTrain {
     this.#addresses = parts.addresses;
     this.#counters = parts.counters;
     this.#pathErrors = parts.pathErrors;
+    this.#limits = parts.limits;
     this.#detour = detour;
   }
 
@@ -107,9 +114,15 @@ export class DatagramTrain {
   #send(peer: PathPeer, now: Millis): void {
     const to = this.#addresses.of(peer);
     this.#sockets.trafficClass = this.#ecn;
-    const error = to === undefined ? 0 : this.#sockets.send(this.#buffer, this.#length, this.#segmentSize, to);
-    if (to === undefined || error !== 0) this.#counters.sendErrors++;
+    this.#sockets.dontFragment = this.#limits.of(peer) !== undefined;
+    let error = to === undefined ? 0 : this.#sockets.send(this.#buffer, this.#length, this.#segmentSize, to);
     if (error !== 0) this.#pathErrors.note(peer, now, error);
+    // The interface has shrunk. Until the limit has followed, fragments are better than nothing.
+    if (error === EMSGSIZE && to !== undefined && this.#sockets.dontFragment) {
+      this.#sockets.dontFragment = false;
+      error = this.#sockets.send(this.#buffer, this.#length, this.#segmentSize, to);
+    }
+    if (to === undefined || error !== 0) this.#counters.sendErrors++;
   }
 
   /** Sends all but the datagram of `length` bytes that was just written behind the train, which starts the next one. */

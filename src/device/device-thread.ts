@@ -31,6 +31,7 @@ import { DATA_PATH_BYTES, DataPath, type DataPathParts } from './data-path.ts';
 import { EventLoop } from './event-loop.ts';
 import type { InboundPath } from './inbound-path.ts';
 import { KeyLog } from './key-log.ts';
+import type { PacketLimits } from './packet-limits.ts';
 import { PacketMemory } from './packet-memory.ts';
 import type { PathPeer } from './path-device.ts';
 import { pathCounters } from './path-counters.ts';
@@ -90,6 +91,7 @@ class DeviceThread {
   readonly #control: ControlRelay;
   readonly #relay: Relay;
   readonly #tunnelMessages: TunnelMessages;
+  readonly #limits: PacketLimits;
   readonly #inbound: InboundPath;
   readonly #loop: EventLoop;
   readonly #to = new SocketAddress();
@@ -120,9 +122,10 @@ class DeviceThread {
       sockets: this.#sockets,
       pathErrors: new PeerReports((peer, errno) => this.#reportPathError(peer, errno)),
     };
-    const { outbound, inbound, relay, tunnelMessages } = this.#createDataPath(shared);
+    const { outbound, inbound, relay, tunnelMessages, limits } = this.#createDataPath(shared);
     this.#relay = relay;
     this.#tunnelMessages = tunnelMessages;
+    this.#limits = limits;
     this.#inbound = inbound;
     this.#loop = new EventLoop({
       ...shared,
@@ -132,6 +135,7 @@ class DeviceThread {
       outbound,
       inbound,
       relay,
+      limits,
       wakeUp: EventFd.of(wakeUpFd),
       link,
       clock,
@@ -235,6 +239,9 @@ class DeviceThread {
       case 'relay-routes':
         this.#relay.setRoutes(command.changes);
         break;
+      case 'packet-limits':
+        this.#limits.set(command.changes);
+        break;
       case 'counters':
         return this.#report({ kind: 'reply', id: command.id, counters: this.#counters });
       case 'close':
@@ -285,7 +292,9 @@ class DeviceThread {
   /** Who does not relay does not look for other ways either. */
   #reportPathError({ publicKey }: PathPeer, errno: number): void {
     const name = errnoName(errno);
-    if (this.#relay.isConfigured && PATH_ERRORS.has(name)) this.#report({ kind: 'path-error', publicKey, errno: name });
+    if (!this.#relay.isConfigured) return;
+    if (PATH_ERRORS.has(name)) this.#report({ kind: 'path-error', publicKey, errno: name });
+    else if (name === 'EMSGSIZE') this.#report({ kind: 'length-refused', publicKey });
   }
 
   #bind(port: number): void {

@@ -3,6 +3,7 @@ import { millis, type Millis } from '../machine/index.ts';
 import type { Device, DeviceOutput } from '../wireguard/index.ts';
 import type { InboundPath } from './inbound-path.ts';
 import type { OutboundPath } from './outbound-path.ts';
+import type { PacketLimits } from './packet-limits.ts';
 import { refusedDatagrams, type PathCounters } from './path-counters.ts';
 import type { PeerReports } from './peer-reports.ts';
 import type { Relay } from './relay.ts';
@@ -38,6 +39,7 @@ export interface EventLoopParts {
   readonly counters: PathCounters;
   readonly work: Work;
   readonly pathErrors: PeerReports;
+  readonly limits: PacketLimits;
   readonly wakeUp: EventFd;
   readonly link: TunLink;
   readonly clock: () => Millis;
@@ -109,11 +111,12 @@ export class EventLoop {
    * Sends a datagram that did not come from the TUN device. What the network refuses is lost, as it may be.
    * @returns 0, or the number of the error
    */
-  send(datagram: Uint8Array, to: SocketAddress): number {
+  send(datagram: Uint8Array, to: SocketAddress, dontFragment = false): number {
     // What the path of packets would not have let pass, and would not fit.
     if (datagram.length > this.#datagram.bytes.length) return EMSGSIZE;
     this.#datagram.bytes.set(datagram);
     this.#parts.sockets.trafficClass = datagram[0] === TRANSPORT_DATA ? 0 : CONTROL_TRAFFIC_CLASS;
+    this.#parts.sockets.dontFragment = dontFragment;
     return this.#parts.sockets.send(this.#datagram, datagram.length, datagram.length, to);
   }
 
@@ -133,9 +136,12 @@ export class EventLoop {
   }
 
   #sendOutput({ datagram, to, peer }: Extract<DeviceOutput, { kind: 'send' }>, now: Millis): void {
+    const { limits, pathErrors } = this.#parts;
     this.#to.fromEndpoint(to);
-    const error = this.send(datagram, this.#to);
-    if (error !== 0 && peer !== undefined) this.#parts.pathErrors.note(peer, now, error);
+    // Probes of the path's MTU are among them: that they are refused or lost is the answer.
+    const isLimited = datagram[0] === TRANSPORT_DATA && peer !== undefined && limits.of(peer) !== undefined;
+    const error = this.send(datagram, this.#to, isLimited);
+    if (error !== 0 && peer !== undefined) pathErrors.note(peer, now, error);
   }
 
   #dispatch(key: number, now: Millis): void {

@@ -5,6 +5,7 @@
 export * from './running-device.ts';
 export * from './thread-messages.ts';
 export * from './threads.ts';
+export type { PacketLimit, PacketLimitChange } from './packet-limits.ts';
 export type { PathCounters } from './path-counters.ts';
 export type { RelayConfiguration } from './relay.ts';
 export type { RelayRouteChange } from './relay-table.ts';

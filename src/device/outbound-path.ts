@@ -1,7 +1,9 @@
+import { randomInt } from 'node:crypto';
 import type { NativeBuffer, Tun } from '../linux/index.ts';
 import type { Millis } from '../machine/index.ts';
 import {
   emptyVirtioHeader,
+  Fragmenter,
   IPV6,
   isOnMeshPort,
   readEcn,
@@ -11,6 +13,7 @@ import {
 } from '../packet/index.ts';
 import { sealTransportData, TRANSPORT_HEADER } from '../wireguard/index.ts';
 import { DatagramTrain, TRAIN_CAPACITY, type TrainParts } from './datagram-train.ts';
+import { mtuToTell, type PacketLimits } from './packet-limits.ts';
 import type { PacketMemory } from './packet-memory.ts';
 import { LONGEST_PACKET, mayBeFragmented, relayedMtu } from './packet-too-big.ts';
 import type { PathDevice, PathKeypair, PathPeer } from './path-device.ts';
@@ -46,6 +49,10 @@ export class OutboundPath {
   readonly #relay: Relay;
   readonly #activity: PeerReports;
   readonly #work: Work;
+  readonly #limits: PacketLimits;
+  readonly #fragmenter: Fragmenter;
+  /** A packet that is to be cut. Few ever are. */
+  #uncut = new Uint8Array(0);
 
   /** `activity` is told of peers for whom the host has packets. */
   constructor(
@@ -66,6 +73,8 @@ export class OutboundPath {
     this.#relay = parts.relay;
     this.#activity = parts.activity;
     this.#work = parts.work;
+    this.#limits = parts.limits;
+    this.#fragmenter = new Fragmenter(randomInt(2 ** 32));
     const { memory } = parts;
     this.#packet = memory.allocate(PACKET_BYTES);
     this.#segmenter = new Segmenter(memory.checksums);
@@ -112,50 +121,73 @@ export class OutboundPath {
       this.#counters.malformedOutbound++;
       return;
     }
-    if (this.#isTooBig(peer, packetLength, now)) {
-      this.#counters.packetTooBig++;
-      return;
-    }
-    if (keypair === undefined) this.#stage(peer, segments, now);
-    else this.#seal(keypair, segments, now);
+    const cutTo = this.#fit(peer, packetLength, now);
+    if (cutTo < 0) this.#counters.packetTooBig++;
+    else if (keypair === undefined) this.#stage(peer, segments, cutTo, now);
+    else this.#seal(keypair, segments, cutTo, now);
   }
 
-  /** Whether the packet is too long for a datagram, or for relays, in which case the host is told. */
-  #isTooBig(peer: PathPeer, packetLength: number, now: Millis): boolean {
+  /**
+   * @returns the length to which the packet's segments are to be cut, 0 if they fit, or -1 if they are too long for the
+   * way to the peer, of which the host was told
+   */
+  #fit(peer: PathPeer, packetLength: number, now: Millis): number {
     const { bytes } = this.#packet;
     const { longest } = this.#segmenter;
-    let mtu = LONGEST_PACKET;
-    if (this.#relay.leadsTo(peer.endpoint)) {
-      const relayed = Math.min(mtu, relayedMtu(this.#device.mtu));
+    const limit = this.#limits.of(peer);
+    let mtu = longest > LONGEST_PACKET ? LONGEST_PACKET : 0;
+    if (limit !== undefined && longest > limit.mtu) {
+      mtu ||= mtuToTell(bytes, VIRTIO_HEADER_BYTES, longest, limit);
+      if (mtu === 0) return limit.mtu;
+    } else if (mtu === 0 && limit === undefined && this.#relay.leadsTo(peer.endpoint)) {
+      const relayed = relayedMtu(this.#device.mtu);
       if (longest > relayed && !mayBeFragmented(bytes, VIRTIO_HEADER_BYTES)) mtu = relayed;
     }
-    if (longest <= mtu) return false;
+    if (mtu === 0) return 0;
     this.#unreachable.answerTooBig(bytes.subarray(VIRTIO_HEADER_BYTES, VIRTIO_HEADER_BYTES + packetLength), mtu, now);
-    return true;
+    return -1;
   }
 
-  #seal(keypair: PathKeypair, segments: number, now: Millis): void {
+  #seal(keypair: PathKeypair, segments: number, cutTo: number, now: Millis): void {
     const train = this.#train;
-    keypair.claim(segments);
     const ecn = readEcn(this.#packet.bytes, VIRTIO_HEADER_BYTES);
+    if (cutTo === 0) keypair.claim(segments);
     for (let index = 0; index < segments; index++) {
-      const offset = train.begin(keypair, ecn, now);
-      const length = this.#segmenter.write(index, train.bytes, offset + TRANSPORT_HEADER);
-      const sealed = sealTransportData(keypair, train.bytes, offset, length, this.#device.mtu);
-      if (sealed < 0) {
-        this.#counters.keypairExhausted++;
-        return;
+      const pieces = cutTo === 0 ? 1 : this.#cut(index, cutTo);
+      if (cutTo > 0) keypair.claim(pieces);
+      for (let piece = 0; piece < pieces; piece++) {
+        const offset = train.begin(keypair, ecn, now);
+        const plaintext = offset + TRANSPORT_HEADER;
+        const length =
+          cutTo === 0
+            ? this.#segmenter.write(index, train.bytes, plaintext)
+            : this.#fragmenter.write(piece, train.bytes, plaintext);
+        const sealed = sealTransportData(keypair, train.bytes, offset, length, this.#device.mtu);
+        if (sealed >= 0) train.append(sealed, now);
+        else this.#counters.keypairExhausted++;
       }
-      train.append(sealed, now);
     }
   }
 
   /** There is no session yet: the peer keeps copies and sees to it that a handshake runs. */
-  #stage(peer: PathPeer, segments: number, now: Millis): void {
+  #stage(peer: PathPeer, segments: number, cutTo: number, now: Millis): void {
     const scratch = this.#train.scratch(now);
     for (let index = 0; index < segments; index++) {
-      const length = this.#segmenter.write(index, scratch, 0);
-      peer.stage(scratch.subarray(0, length), now);
+      const pieces = cutTo === 0 ? 1 : this.#cut(index, cutTo);
+      for (let piece = 0; piece < pieces; piece++) {
+        const length =
+          cutTo === 0 ? this.#segmenter.write(index, scratch, 0) : this.#fragmenter.write(piece, scratch, 0);
+        peer.stage(scratch.subarray(0, length), now);
+      }
     }
+  }
+
+  /** @returns the number of fragments of the segment, which the fragmenter holds; what cannot be cut is lost and counted */
+  #cut(index: number, mtu: number): number {
+    const { longest } = this.#segmenter;
+    if (this.#uncut.length < longest) this.#uncut = new Uint8Array(longest);
+    const pieces = this.#fragmenter.begin(this.#uncut, this.#segmenter.write(index, this.#uncut, 0), mtu);
+    if (pieces === 0) this.#counters.packetTooBig++;
+    return pieces;
   }
 }

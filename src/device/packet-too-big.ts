@@ -1,8 +1,8 @@
 import { DONT_FRAGMENT, IPV4, RELAY_HEADER_BYTES } from '../packet/index.ts';
 import { TAG, TRANSPORT_HEADER } from '../wireguard/index.ts';
 
-/** Smaller ones IPv6 does not know (RFC 8200 §5); then the datagrams on the way are fragmented. */
-const LEAST_MTU = 1280;
+/** Smaller ones IPv6 does not know (RFC 8200 §5); then packets, or the datagrams on the way, are fragmented. */
+export const BASE_MTU = 1280;
 
 /** The contents of IPv4's largest datagram (RFC 768, RFC 791 §3.1). */
 const LONGEST_DATAGRAM = 65_507;
@@ -20,7 +20,7 @@ export const LONGEST_PACKET = (LONGEST_DATAGRAM - TRANSPORT_HEADER - TAG) & ~15;
 export function relayedMtu(interfaceMtu: number): number {
   // Rounded down, because inside it is padded to a multiple of 16 (whitepaper §5.4.6).
   const room = interfaceMtu - RELAY_HEADER_BYTES - TRANSPORT_HEADER - TAG;
-  return Math.max(LEAST_MTU, room & ~15);
+  return Math.max(BASE_MTU, room & ~15);
 }
 
 /** Whether the packet at `offset` may be fragmented on its way: then it is sent however long it is. */

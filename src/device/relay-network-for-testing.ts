@@ -134,6 +134,7 @@ export class TestNode {
       network.nodes.find((node) => Buffer.compare(node.publicKey, publicKey) === 0)?.name ?? '?';
     const sockets: DatagramSender = {
       trafficClass: 0,
+      dontFragment: false,
       send: (buffer, length, segmentSize, to) =>
         this.#send(buffer.bytes.slice(0, length), segmentSize, to, sockets.trafficClass),
     };

@@ -6,6 +6,7 @@ import { WiremeshError } from '../error.ts';
 import type { Endpoint, IpAddress } from '../inet/index.ts';
 import { EventFd } from '../linux/index.ts';
 import type { DeviceChange, DeviceState } from '../wireguard/index.ts';
+import type { PacketLimitChange } from './packet-limits.ts';
 import type { PathCounters } from './path-counters.ts';
 import type { RelayConfiguration } from './relay.ts';
 import type { RelayRouteChange } from './relay-table.ts';
@@ -179,6 +180,14 @@ export class RunningDevice {
   /** Changes over which neighbours other nodes are reached. Applies all of `changes`, or nothing and throws. */
   async setRelayRoutes(changes: readonly RelayRouteChange[]): Promise<void> {
     await this.#ask({ kind: 'relay-routes', changes });
+  }
+
+  /**
+   * Changes how long packets to peers may be, on the ways that they take now: what is longer is cut or refused, the host
+   * is told by Packet Too Big, and no datagram to these peers is fragmented.
+   */
+  async setPacketLimits(changes: readonly PacketLimitChange[]): Promise<void> {
+    await this.#ask({ kind: 'packet-limits', changes });
   }
 
   /** What the data path has dropped so far. */

@@ -10,12 +10,14 @@ import {
 } from '../linux/index.ts';
 
 /** Takes trains for the network. */
-export type DatagramSender = Pick<SocketSet, 'send' | 'trafficClass'>;
+export type DatagramSender = Pick<SocketSet, 'send' | 'trafficClass' | 'dontFragment'>;
 
 /** What one thread sends by and receives from: a socket for each family, on the same port. */
 export class SocketSet {
   /** The TOS or traffic class of what is sent next: DSCP and ECN. */
   trafficClass = 0;
+  /** Whether what is sent next may not be fragmented. */
+  dontFragment = false;
   open: readonly UdpSocket[] = [];
 
   /** @returns 0, or the number of the error; where there is no socket of the family, the one for "no such network" */
@@ -23,6 +25,7 @@ export class SocketSet {
     for (const socket of this.open) {
       if (socket.family !== to.family) continue;
       socket.sendTrafficClass = this.trafficClass;
+      socket.dontFragment = this.dontFragment;
       const error = socket.send(buffer, 0, length, segmentSize, to);
       if (error !== EAGAIN) return error;
       waitUntilWritable(socket);

@@ -1,6 +1,7 @@
 import type { AeadName } from '../crypto/aead.ts';
 import type { Endpoint, IpAddress } from '../inet/index.ts';
 import type { DeviceChange, DeviceState, Timing } from '../wireguard/index.ts';
+import type { PacketLimitChange } from './packet-limits.ts';
 import type { PathCounters } from './path-counters.ts';
 import type { RelayConfiguration } from './relay.ts';
 import type { RelayRouteChange } from './relay-table.ts';
@@ -31,6 +32,7 @@ export type Command =
   | { readonly kind: 'join-group'; readonly id: number; readonly group: IpAddress; readonly interfaceIndex: number }
   | { readonly kind: 'configure-relay'; readonly id: number; readonly configuration: RelayConfiguration }
   | { readonly kind: 'relay-routes'; readonly id: number; readonly changes: readonly RelayRouteChange[] }
+  | { readonly kind: 'packet-limits'; readonly id: number; readonly changes: readonly PacketLimitChange[] }
   | { readonly kind: 'counters'; readonly id: number }
   | { readonly kind: 'close'; readonly id: number }
   | { readonly kind: 'send'; readonly datagram: Uint8Array; readonly to: Endpoint }
@@ -71,6 +73,8 @@ export type DeviceEvent =
   | { readonly kind: 'peer-active'; readonly publicKey: Uint8Array }
   /** The kernel refused what was to be sent to the peer's endpoint; `errno` is its name. Told once a second at most. */
   | { readonly kind: 'path-error'; readonly publicKey: Uint8Array; readonly errno: string }
+  /** The interface that leads to the peer's endpoint takes no datagram of the length that was sent. As rarely. */
+  | { readonly kind: 'length-refused'; readonly publicKey: Uint8Array }
   /** Nothing more is written to the key log; the tunnel goes on. */
   | { readonly kind: 'key-log-failed'; readonly error: ClonedError }
   /** The kernel took the interface away (`ip link delete`): the thread has ended. */

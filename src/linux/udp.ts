@@ -61,6 +61,12 @@ export interface UdpSocket {
    */
   send(buffer: NativeBuffer, offset: number, length: number, segmentSize: number, to: SocketAddress): number;
 
+  /**
+   * Whether what is sent from now on may not be fragmented, by this host or on its way. What is too long for the interface
+   * is then refused (EMSGSIZE).
+   */
+  dontFragment: boolean;
+
   /** Receives what is sent to the multicast group on that interface; joining twice is no error. @throws SystemCallError */
   joinGroup(group: Uint8Array, interfaceIndex: number): void;
   /** Leaving a group that was not joined is no error. @throws SystemCallError */
@@ -102,9 +108,13 @@ const IPV6_V6ONLY = 26;
 const IPV6_MULTICAST_HOPS = 18;
 
 /**
- * What differs between the families (ip(7), ipv6(7)). `pathMtuDiscovery` is set to `IP_PMTUDISC_DONT`, 0: as in other
- * WireGuard implementations the outer packet may be fragmented, since the inner MTU cannot follow the path's.
+ * Values of `pathMtuDiscovery` (ip(7), ipv6(7)). As in other WireGuard implementations the outer packet may be fragmented,
+ * unless who sends knows what the path carries. Neither believes what routers say of that.
  */
+const IP_PMTUDISC_DONT = 0;
+const IP_PMTUDISC_PROBE = 3;
+
+/** What differs between the families (ip(7), ipv6(7)). */
 const OPTIONS = {
   4: {
     level: 0,
@@ -258,7 +268,7 @@ function configure(fd: number, family: 4 | 6, port: number): void {
     require(socket, IPPROTO_IPV6, IPV6_V6ONLY, 1);
     require(socket, IPPROTO_IPV6, IPV6_MULTICAST_HOPS, 1);
   }
-  require(socket, level, pathMtuDiscovery, 0);
+  require(socket, level, pathMtuDiscovery, IP_PMTUDISC_DONT);
   require(socket, level, receivePacketInfo, 1);
   require(socket, level, receiveTrafficClass, 1);
   // Beyond the host's limit only with CAP_NET_ADMIN; else as much as the limit allows.
@@ -312,6 +322,7 @@ class LinuxUdpSocket implements UdpSocket {
 
   #fd: number;
   #maySegment: boolean;
+  #dontFragment = false;
   readonly #incoming = new MessageHeader(CONTROL_BYTES);
   readonly #outgoing = new MessageHeader(CONTROL_BYTES);
   /** Where the next control message of `#outgoing` goes. */
@@ -369,6 +380,17 @@ class LinuxUdpSocket implements UdpSocket {
 
   leaveGroup(group: Uint8Array, interfaceIndex: number): void {
     this.#changeGroup(MCAST_LEAVE_GROUP, group, interfaceIndex);
+  }
+
+  get dontFragment(): boolean {
+    return this.#dontFragment;
+  }
+
+  set dontFragment(dontFragment: boolean) {
+    if (dontFragment === this.#dontFragment) return;
+    const { level, pathMtuDiscovery } = OPTIONS[this.family];
+    const value = dontFragment ? IP_PMTUDISC_PROBE : IP_PMTUDISC_DONT;
+    if (setOption(this.#fd, level, pathMtuDiscovery, value) === 0) this.#dontFragment = dontFragment;
   }
 
   setMark(mark: number): void {

@@ -130,10 +130,14 @@ describe('fragments of IPv6', () => {
   });
 });
 
+it('what is no longer than asked for stays as it is', () => {
+  assert.deepEqual(cut(ipv6(1280), 1280), [ipv6(1280)]);
+  assert.deepEqual(cut(ipv4(1280, 0x4000), 1280), [ipv4(1280, 0x4000)]);
+});
+
 describe('what cannot be cut', () => {
   it('is what is no packet, and what has no room for a header', () => {
-    for (const packet of [new Uint8Array(0), new Uint8Array(100), ipv4(20, 0), ipv6(40), ipv6(48, FRAGMENT)])
-      assert.deepEqual(cut(packet, 1280), []);
+    for (const packet of [new Uint8Array(1300), ipv6(1300, 0).fill(255, 40)]) assert.deepEqual(cut(packet, 1280), []);
     assert.deepEqual(cut(ipv6(1280), 50), []);
     assert.deepEqual(cut(ipv4(1280, 0), 24), []);
   });

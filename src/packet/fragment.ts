@@ -18,6 +18,7 @@ const LONGEST = 65_535;
  */
 export class Fragmenter {
   #bytes: Uint8Array = new Uint8Array(0);
+  #isWhole = true;
   #isIpv4 = false;
   /** Of the packet, up to where fragments differ; and where the part begins that is cut. */
   #headers = 0;
@@ -40,11 +41,13 @@ export class Fragmenter {
   /**
    * Looks at the packet at the start of `bytes`, which must not change until its fragments are written. That it may not be
    * fragmented is for the caller to heed.
-   * @returns the number of fragments of `mtu` bytes at most, or 0 if it cannot be cut
+   * @returns the number of pieces of `mtu` bytes at most, which is 1 for what is no longer, or 0 if it cannot be cut
    */
   begin(bytes: Uint8Array, length: number, mtu: number): number {
     this.#bytes = bytes;
     this.#length = length;
+    this.#isWhole = length <= mtu;
+    if (this.#isWhole) return 1;
     this.#isIpv4 = bytes[0] >> 4 === 4;
     const isReadable = this.#isIpv4 ? this.#beginV4(length) : this.#beginV6(length);
     const overhead = this.#isIpv4 ? this.#headers : this.#headers + HEADER.end;
@@ -54,8 +57,12 @@ export class Fragmenter {
     return Math.ceil(payload / this.#step);
   }
 
-  /** Writes fragment `index` to `target`. @returns its length in bytes */
+  /** Writes piece `index` to `target`. @returns its length in bytes */
   write(index: number, target: Uint8Array, offset: number): number {
+    if (this.#isWhole) {
+      target.set(this.#bytes.subarray(0, this.#length), offset);
+      return this.#length;
+    }
     const from = this.#payload + index * this.#step;
     const payload = Math.min(this.#step, this.#length - from);
     const isLast = from + payload === this.#length;
