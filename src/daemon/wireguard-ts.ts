@@ -167,6 +167,7 @@ function endOf(device: RunningDevice, log: Log): Promise<string> {
           return log('verbose', `${event.kind}: ${abbreviated(event.publicKey)}`);
         case 'peer-active':
         case 'path-error':
+        case 'length-refused':
           return; // Of a mesh, which this is not.
       }
     };
