@@ -71,6 +71,11 @@ describe('the endpoints a node offers', () => {
     });
   }
 
+  it('are not all that it has: others are not to name the rest to us either', () => {
+    const all = [address(1, '127.0.0.1'), address(2, '192.0.2.1')];
+    assert.deepEqual(viewHost(LINKS, all, { chosen: [], port: 7077, tunnel: 'wm0' }).addresses, all);
+  });
+
   it('do not include an address that another host may have', () => {
     assert.deepEqual(endpointsOf(address(2, '2001:db8::1', true)), []);
   });

@@ -15,7 +15,7 @@ import {
   type Link,
   type LinkAddress,
 } from '../linux/index.ts';
-import { isMeshAddress } from '../mesh/index.ts';
+import { isMeshAddress, type HostAddress } from '../mesh/index.ts';
 
 /** Changes come in flocks, an address after its link: they are looked at together. */
 const SETTLE_MS = 100;
@@ -28,6 +28,8 @@ export interface HostView {
   readonly linkLocals: ReadonlyMap<number, readonly IpAddress[]>;
   /** Addresses of this host that others may reach, with the port WireGuard is bound to. */
   readonly endpoints: readonly Endpoint[];
+  /** All that it has, with the lengths of their prefixes. */
+  readonly addresses: readonly HostAddress[];
 }
 
 /** Which links: those in `chosen`, or, where none are chosen, all that can have neighbours on them. */
@@ -54,6 +56,7 @@ export function viewHost(links: readonly Link[], addresses: readonly LinkAddress
       (link) => link.running && link.supportsMulticast && linkLocals.has(link.index) && isWanted(link),
     ),
     linkLocals,
+    addresses,
     endpoints: usable
       .filter(({ address }) => isReachable(address))
       .map(({ address }) => endpointOf(address, choice.port)),
@@ -96,6 +99,7 @@ export class HostLinks {
     const text = JSON.stringify([
       view.links.map(({ index, name }) => [index, name]),
       view.endpoints.map(formatEndpoint),
+      view.addresses.map(({ address, prefixLength }) => [formatAddress(address), prefixLength]),
       [...view.linkLocals].map(([index, addresses]) => [index, addresses.map(formatAddress)]),
     ]);
     if (text === this.#reported) return;

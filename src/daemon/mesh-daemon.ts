@@ -313,11 +313,12 @@ export class MeshDaemon {
     else log.warn(`${what}: ${error.message}`);
   }
 
-  #handleHost({ links, linkLocals, endpoints }: HostView): void {
+  #handleHost({ links, linkLocals, endpoints, addresses }: HostView): void {
     const joined = new Set(this.#links.map(({ index }) => index));
     for (const link of links) if (!joined.has(link.index)) void this.#joinGroup(link);
     this.#links = links;
     this.#logLinks();
+    this.#wiring.handle({ kind: 'host-addresses', addresses });
     this.#wiring.handle({ kind: 'own-endpoints', endpoints });
     const own = links.map(({ index, name }) => ({ index, name, addresses: linkLocals.get(index) ?? [] }));
     this.#wiring.handle({ kind: 'links', links: own });

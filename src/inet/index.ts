@@ -2,4 +2,5 @@
 export * from './bytes.ts';
 export * from './address.ts';
 export * from './prefix.ts';
+export * from './embedded.ts';
 export * from './endpoint.ts';

@@ -1,5 +1,5 @@
 /** Where a node may be reached: candidates, none of them proved until the tunnel answers. */
-import { endpointsEqual, isLinkLocal, type Endpoint } from '../inet/index.ts';
+import { embeddedIpv4, endpointsEqual, isLinkLocal, type Endpoint } from '../inet/index.ts';
 import { after, seconds, type Millis } from '../machine/index.ts';
 import { isMeshAddress } from './address.ts';
 
@@ -13,12 +13,15 @@ const HEARD_TIMEOUT = seconds(600);
 
 /**
  * Whether `endpoint` means the same to others as to the node that names it. Link-local addresses do not, loopback
- * leads back to the reader, and the mesh's own addresses would put the tunnel inside itself.
+ * leads back to the reader, whatever clothes it wears, and the mesh's own addresses would put the tunnel inside itself.
  */
-export function isWorthDescribing({ address, port }: Endpoint): boolean {
+export function isWorthDescribing({ address, port }: Pick<Endpoint, 'address' | 'port'>): boolean {
   if (port === 0 || isLinkLocal(address) || isMeshAddress(address)) return false;
   const { bytes } = address;
-  if (address.family === 6) return bytes[0] !== 0xff && !bytes.subarray(0, 15).every((byte) => byte === 0);
+  if (address.family === 6) {
+    const inside = embeddedIpv4(address);
+    return bytes[0] !== 0xff && (inside === undefined || isWorthDescribing({ address: inside, port }));
+  }
   const isIpv4LinkLocal = bytes[0] === 169 && bytes[1] === 254;
   // 224 and above: multicast, reserved, broadcast.
   return bytes[0] !== 0 && bytes[0] !== 127 && bytes[0] < 224 && !isIpv4LinkLocal;
@@ -53,6 +56,11 @@ export class Candidates {
     return this.#described.some((described) => endpointsEqual(described, endpoint));
   }
 
+  /** Where the node has answered, the latest first. */
+  get heard(): Endpoint[] {
+    return this.#heard.map(({ endpoint }) => endpoint);
+  }
+
   get hasHeard(): boolean {
     return this.#heard.length > 0;
   }
@@ -73,9 +81,11 @@ export class Candidates {
     this.#described = endpoints.filter(isWorthDescribing);
   }
 
-  /** All of them, the most promising first. */
-  list(): Endpoint[] {
-    const heard = this.#heard.map(({ endpoint }) => endpoint);
-    return heard.concat(this.#described.filter((endpoint) => !heard.some((h) => endpointsEqual(h, endpoint))));
+  /** All of them, the most promising first; of the described ones each is the first in turn, by `round`. */
+  list(round = 0): Endpoint[] {
+    const { heard } = this;
+    const described = this.#described.filter((endpoint) => !heard.some((h) => endpointsEqual(h, endpoint)));
+    const first = described.length === 0 ? 0 : round % described.length;
+    return [...heard, ...described.slice(first), ...described.slice(0, first)];
   }
 }

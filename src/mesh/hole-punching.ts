@@ -9,11 +9,11 @@ import { ReflexiveEndpoints } from './reflexive-endpoints.ts';
 
 export class HolePunching {
   readonly #context: NodeContext;
-  readonly #sendHello: (to: Endpoint, now: Millis) => void;
+  readonly #sendHello: (to: Endpoint, by: KnownNode, now: Millis) => void;
   readonly #reflexive = new ReflexiveEndpoints();
   readonly #punches = new Map<KnownNode, HolePunch>();
 
-  constructor(context: NodeContext, sendHello: (to: Endpoint, now: Millis) => void) {
+  constructor(context: NodeContext, sendHello: (to: Endpoint, by: KnownNode, now: Millis) => void) {
     this.#context = context;
     this.#sendHello = sendHello;
   }
@@ -59,7 +59,7 @@ export class HolePunching {
   drain(now: Millis): void {
     for (const [node, punch] of this.#punches) {
       for (const output of drained(punch)) {
-        if (output.kind === 'hello') this.#sendHello(output.to, now);
+        if (output.kind === 'hello') this.#sendHello(output.to, node, now);
         else this.#context.outbox.tunnelSend(output, node);
       }
     }

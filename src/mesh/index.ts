@@ -14,4 +14,5 @@ export * from './entitlement.ts';
 export * from './gateways.ts';
 export * from './messages.ts';
 export * from './tunnel.ts';
+export type { HostAddress } from './unproved/index.ts';
 export * from './hex.ts';

@@ -8,6 +8,7 @@ import type { TokenBucket } from './rate-limit.ts';
 import type { Relation } from './relation.ts';
 import type { Standing } from './standing.ts';
 import type { Tunnel } from './tunnel.ts';
+import type { Account } from './unproved/index.ts';
 
 /** On a link, at an endpoint that we were told to call, by its own call to us, or from another node. */
 export type FoundBy = 'beacon' | 'bootstrap' | 'call' | 'gossip';
@@ -18,6 +19,7 @@ export interface KnownNode {
   readonly tunnel: Tunnel;
   readonly standing: Standing;
   readonly bucket: TokenBucket;
+  readonly account: Account;
   readonly relation: Relation;
   readonly firstContact: FirstContact;
   /** See `Eligible`. */

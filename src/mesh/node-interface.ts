@@ -9,6 +9,7 @@ import type { NetworkView } from './gateways.ts';
 import type { FoundBy } from './known-nodes.ts';
 import type { TrustPolicy } from './trust.ts';
 import type { TunnelState } from './tunnel.ts';
+import type { HostAddress } from './unproved/index.ts';
 
 export interface NodeOptions {
   readonly meshName: string;
@@ -50,6 +51,8 @@ export type NodeInput =
   | { readonly kind: 'links'; readonly links: readonly OwnLink[] }
   /** This host's own addresses, with the bound port. */
   | { readonly kind: 'own-endpoints'; readonly endpoints: readonly Endpoint[] }
+  /** All addresses that this host has, of whatever scope: nobody is to have us send there. */
+  | { readonly kind: 'host-addresses'; readonly addresses: readonly HostAddress[] }
   /** The bootstrap endpoints, resolved again. */
   | { readonly kind: 'bootstrap'; readonly endpoints: readonly Endpoint[] }
   /** What the device says of its peers, about once a second. */

@@ -65,7 +65,7 @@ export class MeshNode implements Machine<NodeInput, NodeOutput> {
         node.tunnel.candidates.isDescribed(endpoint) || this.#holePunching.isTarget(node, endpoint),
     };
     this.#underlay = new Underlay(this.#context, listener);
-    this.#holePunching = new HolePunching(this.#context, (to, now) => this.#underlay.callUnproved(to, now));
+    this.#holePunching = new HolePunching(this.#context, (to, by, now) => this.#underlay.callUnproved(to, by, now));
     const shared = { context: this.#context, paths: this.#paths, holePunching: this.#holePunching };
     this.#overlay = new Overlay({ ...shared, imports: this.#imports, listener });
   }
@@ -87,6 +87,9 @@ export class MeshNode implements Machine<NodeInput, NodeOutput> {
         break;
       case 'own-endpoints':
         if (own.setEndpoints(input.endpoints)) this.#ownNews.signSoon(now);
+        break;
+      case 'host-addresses':
+        this.#underlay.handleHost(input.addresses);
         break;
       case 'bootstrap':
         discovery.handleBootstrap(input.endpoints, now);
@@ -294,7 +297,7 @@ export class MeshNode implements Machine<NodeInput, NodeOutput> {
     const { outbox, neighbours } = this.#context;
     switch (output.kind) {
       case 'hello':
-        return this.#underlay.callUnproved(output.to, now);
+        return this.#underlay.callUnproved(output.to, node, now);
       case 'endpoint':
         return this.#setEndpoint(node, output.endpoint);
       case 'relay':

@@ -60,6 +60,7 @@ export class Overlay {
     if (node === undefined) return outbox.drop('tunnel-unknown-sender');
     const message = readMessage(datagram, tag);
     if (typeof message === 'string') return outbox.drop(message);
+    node.account.earn(datagram.length);
     const { nodeId } = node.description;
     if (message.kind === 'description-part') {
       const bytes = this.#exchange.handlePart(message, nodeId, now);

@@ -14,6 +14,7 @@ import { NO_RELATION } from './relation.ts';
 import { CLAIM_LIFE, displacedBy, sourceKey, type Standing } from './standing.ts';
 import { judge, type TrustPolicy } from './trust.ts';
 import { Tunnel } from './tunnel.ts';
+import { Account } from './unproved/index.ts';
 
 const NEIGHBOUR_RATE = { perSecond: 100, burst: 300 };
 /** Of the identities that come by themselves: asking and verifying costs up to a millisecond. */
@@ -70,6 +71,7 @@ export class Roster {
     const node =
       known === undefined ? this.#add(description, origin.foundBy, standing) : this.#update(known, description, now);
     if (origin.neighbour !== undefined) this.vouch(description, origin.neighbour);
+    node.account.earn(description.bytes.length);
     node.tunnel.candidates.describe(description.endpoints.map(({ endpoint }) => endpoint));
     node.tunnel.start(now);
     return node;
@@ -187,6 +189,7 @@ export class Roster {
         tunnel,
         standing,
         bucket,
+        account: new Account(),
         relation: { ...NO_RELATION },
         firstContact: new FirstContact(),
       },

@@ -3,11 +3,11 @@
  * Somebody must be interested in one: the node is a neighbour, it has traffic, or it probes us. Else nothing is sent.
  *
  * While there is no direct path, candidates are tried in rounds with back-off. A round asks all of them with a Hello and
- * takes the first that answers: Hello and handshake share port and path, so where one comes through, the other does. Only
- * when none answers within a second does each get the handshake in turn. (Handshakes alone would do, but WireGuard starts
- * one in five seconds only, so that every dead candidate would cost as much.) Where relays reach the node, its endpoint is
- * not moved before a Hello was answered, and goes back to the relays as soon as the direct path does not answer. While it
- * answers, its endpoint is WireGuard's business: no hint changes it.
+ * takes the first that answers: Hello and handshake share port and path, so where one comes through, the other does. When
+ * none answers within a second, those get the handshake in turn that have answered before: Hellos may have been lost in a
+ * flood. An address that never answered gets none, since it may be somebody's who has nothing to do with the mesh. Where
+ * relays reach the node, its endpoint is not moved before a Hello was answered, and goes back to the relays as soon as the
+ * direct path does not answer. While it answers, its endpoint is WireGuard's business: no hint changes it.
  */
 import { endpointsEqual, type Endpoint } from '../inet/index.ts';
 import { after, millis, seconds, type Millis } from '../machine/index.ts';
@@ -80,6 +80,7 @@ export class Tunnel {
   #dueAt: Millis | undefined;
   #backOff = FIRST_BACK_OFF;
   #retryAt = millis(-Infinity);
+  #rounds = 0;
   #hasTried = false;
   #hasBeenUp = false;
   #isWanted = false;
@@ -295,11 +296,11 @@ export class Tunnel {
   #beginRound(now: Millis): void {
     this.#dueAt = undefined;
     if (!this.#isInterested(now)) return;
-    const turns = this.candidates.list().slice(0, MAX_CANDIDATES_A_ROUND);
-    if (turns.length === 0) return;
-    for (const to of turns) this.#output.push({ kind: 'hello', to });
+    const asked = this.candidates.list(this.#rounds++).slice(0, MAX_CANDIDATES_A_ROUND);
+    if (asked.length === 0) return;
+    for (const to of asked) this.#output.push({ kind: 'hello', to });
     this.#hasTried = true;
-    this.#phase = { name: 'asking', turns };
+    this.#phase = { name: 'asking', turns: this.candidates.heard };
     this.#dueAt = after(now, HELLO_WAIT);
   }
 

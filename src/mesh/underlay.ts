@@ -16,7 +16,7 @@ import type { OwnLink } from './node-interface.ts';
 import { RateLimit, TokenBucket } from './rate-limit.ts';
 import type { Origin } from './roster.ts';
 import { sourceKey } from './standing.ts';
-import { UnprovedAddresses } from './unproved-addresses.ts';
+import { Targets, UnprovedAddresses, type HostAddress } from './unproved/index.ts';
 
 const RATES = {
   everybody: { perSecond: 400, burst: 800 },
@@ -53,14 +53,16 @@ export class Underlay {
   readonly #limit = new RateLimit(RATES);
   readonly #signatures = new TokenBucket(SIGNATURES);
   readonly #unproved = new UnprovedAddresses();
+  readonly #targets: Targets;
   /** By index of the link. */
   readonly #linkAddresses = new Map<number, readonly IpAddress[]>();
 
   constructor(context: NodeContext, listener: Listener) {
-    const { nodeId, roster, nonce, chance, options } = context;
+    const { nodeId, roster, nonce, chance, options, own } = context;
     this.#context = context;
     this.#listener = listener;
     this.#challenges = new Challenges(options.primitives);
+    this.#targets = new Targets((port) => own.current.endpoints.some(({ endpoint }) => endpoint.port === port));
     this.#exchange = new DescriptionExchange(EXCHANGE, formatEndpoint, nonce);
     this.discovery = new Discovery((id) => id === nodeId || roster.nodes.get(id)?.tunnel.isUp === true, chance);
   }
@@ -90,10 +92,19 @@ export class Underlay {
     this.#sendHello(to, CALL, now);
   }
 
-  /** The same where others say that a node is. */
-  callUnproved(to: Endpoint, now: Millis): void {
-    if (isLinkLocal(to.address) || this.#unproved.admits(to.address, now)) this.#sendHello(to, CALL, now);
-    else this.#context.outbox.drop('address-unproved');
+  /** The same where `by` is or says that it is. */
+  callUnproved(to: Endpoint, by: KnownNode, now: Millis): void {
+    // Nobody can name these: the node has answered there, or the administrator has said that somebody does.
+    const isKnown = isLinkLocal(to.address) || this.discovery.isBootstrap(to);
+    if (isKnown) return this.#sendHello(to, CALL, now);
+    const { outbox } = this.#context;
+    if (!by.tunnel.candidates.hasHeardFrom(to, now) && this.#targets.refuses(to)) return outbox.drop('target-refused');
+    if (!this.#unproved.admits(to, by, now)) return outbox.drop('address-unproved');
+    this.#sendHello(to, CALL, now);
+  }
+
+  handleHost(addresses: readonly HostAddress[]): void {
+    this.#targets.handleHost(addresses);
   }
 
   handleLinks(links: readonly OwnLink[], now: Millis): void {
@@ -167,7 +178,7 @@ export class Underlay {
     const isNamed = this.discovery.isBootstrap(from) || this.#listener.isToldBy(node, from);
     if (!isStraight(from, hello.target, place, isNamed)) return outbox.drop('hello-redirected');
     this.#limit.prefer(sourceKey(from), now);
-    this.#unproved.handleProved(from.address, now);
+    this.#unproved.handleProved(from, now);
     neighbours.handleHeard(node, from, now);
   }
 
