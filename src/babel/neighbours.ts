@@ -22,6 +22,8 @@ export class Neighbour {
   /** When an IHU must have been sent. */
   ihuDueAt = millis(-Infinity);
   dumpedAt = millis(-Infinity);
+  /** When everything is to be announced to the neighbour, which has asked for it too soon after the last time. */
+  dumpWantedAt = millis(Infinity);
   /** The cost that routes were last computed with. */
   knownCost = INFINITE;
   #histories = newHistories();
@@ -110,6 +112,7 @@ export class Neighbour {
     this.#rtt = new RttEstimator(this.link.rttCost);
     this.ihuDueAt = millis(-Infinity);
     this.dumpedAt = millis(-Infinity);
+    this.dumpWantedAt = millis(Infinity);
   }
 
   /** Notes what has not come in time. @returns whether something has not */
@@ -126,7 +129,7 @@ export class Neighbour {
 
   nextTimeout(): Millis {
     const { multicast, unicast } = this.#histories;
-    return millis(Math.min(multicast.dueAt, unicast.dueAt, this.#ihuExpiresAt));
+    return millis(Math.min(multicast.dueAt, unicast.dueAt, this.#ihuExpiresAt, this.dumpWantedAt));
   }
 }
 

@@ -19,7 +19,7 @@ const MAX_STEPS = 3_000_000;
 
 export interface NodeForTesting {
   readonly name: string;
-  readonly speaker: Speaker;
+  speaker: Speaker;
   readonly address: IpAddress;
   readonly linkLocal: IpAddress;
   /** What it announces from the start, its /128. */
@@ -34,6 +34,7 @@ export interface NodeForTesting {
 export interface LinkForTesting {
   readonly id: string;
   readonly members: readonly NodeForTesting[];
+  readonly options: Partial<InterfaceOptions>;
   delay: Millis;
   /** 0 to 1. */
   loss: number;
@@ -89,18 +90,25 @@ export class BabelNetworkForTesting {
     const { delay = millis(1), loss = 0, ...interfaceOptions } = options;
     const id = `link${this.#links++}`;
     const members = names.map((name) => this.node(name));
-    const link = { id, members, delay, loss, isUp: true };
+    const link = { id, members, options: interfaceOptions, delay, loss, isUp: true };
     for (const node of members) {
       node.links.set(id, link);
-      const defaults = { id, kind: 'wired', discovery: 'multicast', mtu: 1400, address: node.linkLocal } as const;
-      node.speaker.addInterface({ ...defaults, ...interfaceOptions }, this.now);
-      if (interfaceOptions.discovery === 'unicast') {
-        const others = members.filter((member) => member !== node);
-        for (const { linkLocal } of others) node.speaker.addNeighbour(id, linkLocal, this.now);
-      }
+      this.#attach(node, link);
       this.#drain(node);
     }
     return link;
+  }
+
+  /** As SIGKILL and a start: the others remember, the node does not. */
+  restart(name: string, options: Partial<SpeakerOptions> = {}): void {
+    const node = this.node(name);
+    const routerId = impliedRouterId(node.address) ?? '';
+    node.speaker = new Speaker({ routerId, seqno: 1, chance: this.chance, ...options });
+    node.routes.clear();
+    node.isRunning = true;
+    for (const link of node.links.values()) this.#attach(node, link);
+    node.speaker.announce(node.prefix, 0, this.now);
+    this.#drain(node);
   }
 
   node(name: string): NodeForTesting {
@@ -166,6 +174,13 @@ export class BabelNetworkForTesting {
         if (this.pathBetween(from, to) === 'loop') throw new Error(`a loop from ${from} to ${to} at ${this.now}`);
       }
     }
+  }
+
+  #attach({ speaker, linkLocal }: NodeForTesting, { id, members, options }: LinkForTesting): void {
+    const defaults = { id, kind: 'wired', discovery: 'multicast', mtu: 1400, address: linkLocal } as const;
+    speaker.addInterface({ ...defaults, ...options }, this.now);
+    if (options.discovery !== 'unicast') return;
+    for (const other of members) if (!isAt(other, linkLocal)) speaker.addNeighbour(id, other.linkLocal, this.now);
   }
 
   #running(): NodeForTesting[] {

@@ -120,6 +120,9 @@ export class Routing {
     if (acquired === 'ignored-unfeasible') {
       drop('unfeasible');
       this.#request(destination, update.routerId, [neighbour], now);
+    } else if (acquired === 'unchanged' && destination.selected === undefined) {
+      // All that was asked before may have been lost, and nothing changes until somebody is asked again.
+      this.#starve(destination, now);
     } else if (route !== undefined) this.#requestIfBetter(destination, route, now);
   }
 
@@ -134,8 +137,11 @@ export class Routing {
 
   handleRouteRequest(neighbour: Neighbour, prefix: Prefix | undefined, now: Millis): void {
     if (prefix !== undefined) return this.#answer(neighbour, prefix, now);
-    if (after(neighbour.dumpedAt, MIN_DUMP_INTERVAL) > now) return this.#context.drop('dump-too-soon');
-    this.dump(neighbour, now);
+    const mayDumpAt = after(neighbour.dumpedAt, MIN_DUMP_INTERVAL);
+    if (mayDumpAt <= now) return this.dump(neighbour, now);
+    // It believes others now than when it was told last, and will not ask again.
+    neighbour.dumpWantedAt = mayDumpAt;
+    this.#context.drop('dump-too-soon');
   }
 
   /** §3.8.1.2 */
@@ -212,6 +218,7 @@ export class Routing {
   /** Announces everything to the neighbour. */
   dump(neighbour: Neighbour, now: Millis): void {
     neighbour.dumpedAt = now;
+    neighbour.dumpWantedAt = millis(Infinity);
     for (const { key, prefix } of this.#advertised()) {
       const update = { prefix, copies: RELIABLE_COPIES, isAnswer: false };
       this.#context.sender.update(neighbour.channel, key, update, { urgency: 'urgent', now });
@@ -229,9 +236,10 @@ export class Routing {
 
   handleTimeout(now: Millis): void {
     const { table, sources, sender } = this.#context;
-    sources.handleTimeout(now);
+    // What was unfeasible by what is forgotten now may have been announced without a change ever since.
+    const forgotten = [...sources.handleTimeout(now)].flatMap((key) => table.get(key) ?? []);
     const { changed, refresh } = table.handleTimeout(now);
-    for (const destination of changed) this.#reselect(destination, now);
+    for (const destination of new Set([...forgotten, ...changed])) this.#reselect(destination, now);
     for (const { destination, route } of refresh) {
       sender.send(route.neighbour.channel, { kind: 'route-request', prefix: destination.prefix }, 'urgent', now);
     }
@@ -427,8 +435,11 @@ export class Routing {
     return [...prefixKeys].flatMap((key) => this.#context.table.get(key) ?? []);
   }
 
+  /** Those with a way, and those that have just lost it (§3.7.1). */
   #advertised(): Destination[] {
-    return [...this.#context.table.values()].filter(({ key }) => this.advertisementOf(key) !== undefined);
+    return [...this.#context.table.values()].filter(
+      ({ key, hold }) => hold !== undefined || this.advertisementOf(key) !== undefined,
+    );
   }
 
   /** Whether a neighbour may have taken us for the next hop. */

@@ -11,6 +11,7 @@ export interface Distance {
 }
 
 interface Source {
+  readonly prefixKey: string;
   feasibilityDistance: Distance;
   collectAt: Millis;
 }
@@ -59,7 +60,7 @@ export class SourceTable {
     const source = this.#sources.get(key);
     if (source === undefined) {
       if (this.#sources.size >= this.#max) return false;
-      this.#sources.set(key, { feasibilityDistance: distance, collectAt });
+      this.#sources.set(key, { prefixKey, feasibilityDistance: distance, collectAt });
     } else {
       if (isBetter(distance, source.feasibilityDistance)) source.feasibilityDistance = distance;
       source.collectAt = collectAt;
@@ -68,12 +69,19 @@ export class SourceTable {
     return true;
   }
 
-  handleTimeout(now: Millis): void {
-    if (!this.#sweep.take(now)) return;
-    for (const [key, { collectAt }] of this.#sources) {
-      if (collectAt <= now) this.#sources.delete(key);
-      else this.#sweep.add(collectAt);
+  /** @returns the keys of the prefixes of which other routes may be feasible now */
+  handleTimeout(now: Millis): Set<string> {
+    const forgotten = new Set<string>();
+    if (!this.#sweep.take(now)) return forgotten;
+    for (const [key, { prefixKey, collectAt }] of this.#sources) {
+      if (collectAt > now) {
+        this.#sweep.add(collectAt);
+        continue;
+      }
+      this.#sources.delete(key);
+      forgotten.add(prefixKey);
     }
+    return forgotten;
   }
 
   nextTimeout(): Millis | undefined {

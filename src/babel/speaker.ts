@@ -232,6 +232,7 @@ export class Speaker {
 
   #handleInterfaceTimeout(owner: Interface, now: Millis): void {
     for (const neighbour of [...owner.neighbours.values()]) {
+      if (neighbour.dumpWantedAt <= now) this.#routing.dump(neighbour, now);
       if (!neighbour.handleTimeout(now)) continue;
       if (neighbour.isSilent) this.#lose(neighbour, now);
       else this.#review(neighbour, now);
