@@ -9,6 +9,6 @@ export type { InterfaceOptions } from './link.ts';
 export * from './speaker-interface.ts';
 export * from './speaker.ts';
 export { readPacket, type ReadPacket } from './packet-reader.ts';
-export { isSeqnoLess } from './seqno.ts';
+export { isSeqnoLess, seqnoPlus } from './seqno.ts';
 export { PacketWriter } from './packet-writer.ts';
 export type * from './tlv.ts';

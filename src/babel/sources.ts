@@ -48,7 +48,8 @@ export class SourceTable {
    */
   limit(prefixKey: string, routerId: RouterId, seqno: number): boolean {
     const source = this.#sources.get(sourceKey(prefixKey, routerId));
-    if (source === undefined || !isSeqnoLess(seqno, source.feasibilityDistance.seqno)) return false;
+    // Half the circle away is neither newer nor older: it is another life's, too.
+    if (source === undefined || !isOlderOrOpposite(seqno, source.feasibilityDistance.seqno)) return false;
     source.feasibilityDistance = { seqno, metric: INFINITE };
     return true;
   }
@@ -92,6 +93,10 @@ export class SourceTable {
 /** §3.5.1: newer, or as new and shorter. */
 function isBetter(a: Distance, b: Distance): boolean {
   return isSeqnoLess(b.seqno, a.seqno) || (a.seqno === b.seqno && a.metric < b.metric);
+}
+
+function isOlderOrOpposite(a: number, b: number): boolean {
+  return a !== b && !isSeqnoLess(b, a);
 }
 
 function sourceKey(prefixKey: string, routerId: RouterId): string {

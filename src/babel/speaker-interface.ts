@@ -7,7 +7,7 @@ export interface SpeakerOptions {
   readonly routerId: RouterId;
   /**
    * Our first sequence number. It must be newer than those of an earlier life with the same router-id, or neighbours that
-   * remember that life believe nothing for minutes: the time in seconds, modulo 2^16, does.
+   * remember that life believe nothing for minutes.
    */
   readonly seqno: number;
   /** Gives numbers from 0 to 1. */

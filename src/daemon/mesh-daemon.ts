@@ -56,7 +56,11 @@ export async function startMesh(parts: MeshParts): Promise<MeshDaemon> {
     publicKey: wireGuardPrimitives.publicKey,
   });
   const networks = networksOf(config);
-  const node = createNode(config, networks, { keys, storedSequence: state.readSequence() });
+  const node = createNode(config, networks, {
+    keys,
+    storedSequence: state.readSequence(),
+    storedSeqno: state.readSeqno(),
+  });
   const firewall = raiseFirewall(parts, networks, node);
   const { device, port } = await startDevice(parts, keys);
   await device.configureRelay({ address: node.address, mayForward: config.relay });
@@ -180,9 +184,11 @@ async function openImportRoutes(
 interface Kept {
   readonly keys: NodeKeys;
   readonly storedSequence: number;
+  readonly storedSeqno: number | undefined;
 }
 
-function createNode(config: Config, networks: Networks, { keys, storedSequence }: Kept): MeshNode {
+function createNode(config: Config, networks: Networks, kept: Kept): MeshNode {
+  const { keys, storedSequence, storedSeqno } = kept;
   const trust: TrustPolicy =
     config.trust === 'open' ? { mode: 'open' } : { mode: 'pinned', nodeIds: new Set(config.pin) };
   return new MeshNode({
@@ -192,6 +198,7 @@ function createNode(config: Config, networks: Networks, { keys, storedSequence }
     wireGuardKeyProof: proofOf(config.mesh, keys),
     hostName: config.name,
     storedSequence,
+    storedSeqno,
     trust,
     bootstrap: [],
     networks: networks.offers,
@@ -245,6 +252,7 @@ export class MeshDaemon {
         importRoutes?.add(prefix);
       },
       storeSequence: (sequence) => state.storeSequence(sequence),
+      storeSeqno: (seqno) => state.storeSeqno(seqno),
       onEvent: (event) => this.#logEvent(event),
       onTrouble: (what, error) => this.#handleTrouble(what, error as Error),
     });

@@ -1,5 +1,14 @@
 import assert from 'node:assert/strict';
-import { chmodSync, chownSync, existsSync, mkdtempSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  mkdtempSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
@@ -22,11 +31,13 @@ describe('a state directory', () => {
     const key = new Uint8Array(32).fill(7);
     state.storeKey('identity', key);
     state.storeSequence(1_700_000_000_001);
+    state.storeSeqno(65_535);
     state.close();
     const again = StateDirectory.open(path);
     assert.deepEqual(again.readKey('identity'), key);
     assert.equal(again.readKey('wireguard'), undefined);
     assert.equal(again.readSequence(), 1_700_000_000_001);
+    assert.equal(again.readSeqno(), 65_535);
     again.close();
   });
 
@@ -36,6 +47,8 @@ describe('a state directory', () => {
       writeFileSync(join(path, 'sequence'), text);
       assert.equal(state.readSequence(), 0, JSON.stringify(text));
     }
+    writeFileSync(join(path, 'seqno'), '65536\n');
+    assert.equal(state.readSeqno(), undefined);
     state.close();
   });
 

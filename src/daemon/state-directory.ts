@@ -29,7 +29,7 @@ const REMEDIES: Readonly<Record<string, string>> = {
 };
 const DEFAULT_REMEDY = 'choose another directory with --state-dir';
 
-/** What a node keeps across restarts: its keys and the sequence number of its description. */
+/** What a node keeps across restarts: its keys, the sequence number of its description and the seqno of its routes. */
 export class StateDirectory {
   readonly path: string;
   readonly #lock: number;
@@ -66,14 +66,21 @@ export class StateDirectory {
 
   /** The stored sequence number, 0 if there is none or none that makes sense: the clock then gives a higher one. */
   readSequence(): number {
-    return this.#attempt('sequence', 'read', (file) => {
-      const text = existsSync(file) ? readFileSync(file, 'latin1') : '';
-      return /^\d{1,15}\n$/.test(text) ? Number(text) : 0;
-    });
+    return this.#readNumber('sequence') ?? 0;
   }
 
   storeSequence(sequence: number): void {
-    this.#attempt('sequence', 'written', (file) => writeFileAtomically(file, `${sequence}\n`));
+    this.#storeNumber('sequence', sequence);
+  }
+
+  /** The stored Babel seqno, `undefined` if there is none or none that makes sense: the clock then gives a likely one. */
+  readSeqno(): number | undefined {
+    const seqno = this.#readNumber('seqno');
+    return seqno === undefined || seqno > 0xffff ? undefined : seqno;
+  }
+
+  storeSeqno(seqno: number): void {
+    this.#storeNumber('seqno', seqno);
   }
 
   close(): void {
@@ -86,6 +93,17 @@ export class StateDirectory {
       }
     }
     closeSync(this.#lock);
+  }
+
+  #readNumber(name: string): number | undefined {
+    return this.#attempt(name, 'read', (file) => {
+      const text = existsSync(file) ? readFileSync(file, 'latin1') : '';
+      return /^\d{1,15}\n$/.test(text) ? Number(text) : undefined;
+    });
+  }
+
+  #storeNumber(name: string, value: number): void {
+    this.#attempt(name, 'written', (file) => writeFileAtomically(file, `${value}\n`));
   }
 
   #file(name: string): string {

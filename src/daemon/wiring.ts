@@ -23,6 +23,7 @@ export interface NodeWorld {
   /** Has the kernel send traffic for a network of others into the mesh, or not any more. */
   routeImport(prefix: Prefix, isWanted: boolean): void;
   storeSequence(sequence: number): void;
+  storeSeqno(seqno: number): void;
   onEvent(event: NodeEvent): void;
   /** Something went wrong that the node can live with. */
   onTrouble(what: string, error: unknown): void;
@@ -150,7 +151,10 @@ export class Wiring {
         this.#world.routeImport(output.prefix, output.isWanted);
         break;
       case 'store-sequence':
-        this.#storeSequence(output.sequence);
+        this.#store('the sequence number', () => this.#world.storeSequence(output.sequence));
+        break;
+      case 'store-seqno':
+        this.#store('the seqno of our routes', () => this.#world.storeSeqno(output.seqno));
         break;
       case 'event':
         this.#world.onEvent(output.event);
@@ -166,11 +170,11 @@ export class Wiring {
   }
 
   /** On disk before the next output is carried out, which may tell others of it. */
-  #storeSequence(sequence: number): void {
+  #store(what: string, store: () => void): void {
     try {
-      this.#world.storeSequence(sequence);
+      store();
     } catch (error) {
-      this.#world.onTrouble('the sequence number cannot be stored', error);
+      this.#world.onTrouble(`${what} cannot be stored`, error);
     }
   }
 }

@@ -1,4 +1,5 @@
 /** What each node has signed last of its Babel seqno, ours among them. As many as there are known nodes. */
+import { isSeqnoLess, seqnoPlus } from '../babel/index.ts';
 import { after, millis, seconds, type Millis } from '../machine/index.ts';
 import type { KnownNode } from './known-nodes.ts';
 import type { NodeContext } from './node-context.ts';
@@ -12,10 +13,13 @@ const OWNER_RATE = { perSecond: 10, burst: 20 };
 /** Nobody passes on what is signed wrongly without having looked at it. */
 const MUTE_TIME = seconds(60);
 
+/** Seqnos that a write to the disk is good for, so that whoever makes us raise ours makes us write seldom. */
+const RESERVED = 64;
+
 export type StatementDrop =
   'statement-of-unknown-node' | 'statement-stale' | 'statement-wrong-signature' | 'statement-rate-limited';
 
-type Context = Pick<NodeContext, 'options' | 'nodeId' | 'tag' | 'own' | 'roster'>;
+type Context = Pick<NodeContext, 'options' | 'nodeId' | 'tag' | 'own' | 'roster' | 'outbox'>;
 
 interface Sender {
   readonly bucket: TokenBucket;
@@ -27,6 +31,8 @@ export class AttestedSeqnos {
   readonly #newest = new Map<string, SeqnoStatement>();
   readonly #senders = new WeakMap<KnownNode, Sender>();
   readonly #owners = new WeakMap<KnownNode, TokenBucket>();
+  /** On disk; no seqno of ours is as new as that. */
+  #reserved: number | undefined;
 
   constructor(context: Context) {
     this.#context = context;
@@ -36,10 +42,21 @@ export class AttestedSeqnos {
     return this.#newest.get(nodeId);
   }
 
+  /** The one to begin with: newer than those of an earlier life, as far as the disk or else the clock knows. */
+  first(): number {
+    const { storedSeqno, unixTime } = this.#context.options;
+    return storedSeqno ?? Math.floor(unixTime() / 1000) & 0xffff;
+  }
+
   /** Signs our own, if it is another than before. */
   attest(seqno: number): void {
     const before = this.#newest.get(this.#context.nodeId);
-    if (before?.seqno !== seqno) this.#sign(seqno, (before?.issuedAt ?? 0) + 1);
+    if (before?.seqno === seqno) return;
+    if (this.#reserved === undefined || !isSeqnoLess(seqno, this.#reserved)) {
+      this.#reserved = seqnoPlus(seqno, RESERVED);
+      this.#context.outbox.storeSeqno(this.#reserved);
+    }
+    this.#sign(seqno, (before?.issuedAt ?? 0) + 1);
   }
 
   forget(nodeId: string): void {

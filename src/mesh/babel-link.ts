@@ -53,7 +53,6 @@ export interface BabelLinkOptions {
   /** Whether what the neighbour says of ways to the node is to be ignored for now. */
   readonly isDistrusted: (neighbour: KnownNode, destination: KnownNode) => boolean;
   readonly chance: () => number;
-  readonly unixNow: Millis;
 }
 
 /** That a neighbour has announced a node with a seqno which the node has not signed, as far as we know. */
@@ -90,15 +89,13 @@ export class BabelLink {
   readonly #address: IpAddress;
 
   constructor(options: BabelLinkOptions) {
-    const { address, nodes, chance, unixNow } = options;
+    const { address, nodes, chance, seqnos } = options;
     this.#options = options;
     this.#address = address;
     this.#nodes = nodes;
-    // Newer than that of an earlier life.
-    const seqno = Math.floor(unixNow / 1000) & 0xffff;
     // Only zeros or only ones give no router-id; nobody comes upon such an address by chance.
     const routerId = impliedRouterId(address) as RouterId;
-    this.#speaker = new Speaker({ routerId, seqno, chance, filter: this.#filter });
+    this.#speaker = new Speaker({ routerId, seqno: seqnos.first(), chance, filter: this.#filter });
   }
 
   start(now: Millis): void {

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { identityPrimitives } from '../crypto/node.ts';
+import { isSeqnoLess } from '../babel/index.ts';
 import { millis, seconds, type Millis } from '../machine/index.ts';
 import { MeshWithLiars } from './lies-for-testing.ts';
 
@@ -50,18 +51,29 @@ describe('a seqno that its owner has not signed', () => {
 describe('a node that comes back', () => {
   for (const [how, unixSkew] of [
     ['at once', 0],
+    ['after 20 hours', 20 * 3_600_000],
+    ['after half the time in which seqnos go round', 32_768_000 - 22_000],
     ['with its clock put back by an hour', -3_600_000],
     ['ten hours ahead, which is half way round the seqnos', 36_000_000],
   ] as const) {
-    it(`is reached again by nodes that remember its former life, ${how}`, () => {
+    it(`is reached again by nodes that remember its former life, which it has forgotten itself, ${how}`, () => {
       const net = mesh('ab bc cd da');
       net.talk('a', 'c', seconds(2));
-      net.restart('c', { unixTime: () => millis(net.unixTime() + unixSkew) });
+      net.restart('c', { storedSeqno: undefined, unixTime: () => millis(net.unixTime() + unixSkew) });
       net.runFor(seconds(4));
       assert.equal(net.talk('a', 'c', seconds(5)).lost, 0);
       assert.deepEqual([...net.loops], []);
     });
   }
+
+  it('goes on with a newer seqno, whatever its clock says', () => {
+    const net = mesh('ab bc cd da');
+    const before = net.seqnoOf('c');
+    net.restart('c', { unixTime: () => millis(net.unixTime() - 36_000_000) });
+    net.runFor(seconds(2));
+    assert.ok(isSeqnoLess(before, net.seqnoOf('c')));
+    assert.equal(net.talk('a', 'c', seconds(5)).lost, 0);
+  });
 
   it('makes no loops, whatever its clock says, while links come and go', () => {
     for (let seed = 1; seed <= 4; seed++) {
@@ -72,7 +84,9 @@ describe('a node that comes back', () => {
       net.isLost = (from, to) => cut.has(from + to) || cut.has(to + from);
       for (let i = 0; i < 12; i++) {
         const skew = (chance(21) - 10) * 3_600_000;
-        if (chance(3) > 0) net.restart('abcdef'[chance(6)], { unixTime: () => millis(net.unixTime() + skew) });
+        const clock = { unixTime: () => millis(net.unixTime() + skew) };
+        const memory = chance(2) > 0 ? {} : { storedSeqno: undefined };
+        if (chance(3) > 0) net.restart('abcdef'[chance(6)], { ...clock, ...memory });
         cut.clear();
         cut.add(['ab', 'bc', 'cd', 'de', 'ef', 'fa'][chance(6)]);
         for (const to of 'bcdef') net.sendData('a', to);
@@ -90,7 +104,7 @@ describe('a node that comes back', () => {
     const replayed: Uint8Array[] = [];
     net.onStatement = (datagram) => void replayed.push(datagram);
     net.talk('a', 'c', seconds(2));
-    net.restart('c', { unixTime: () => millis(net.unixTime() - 3_600_000) });
+    net.restart('c', { storedSeqno: undefined, unixTime: () => millis(net.unixTime() - 3_600_000) });
     net.liars.add('l');
     for (let i = 0; i < 40; i++) {
       net.claim('l', 'a', 'c', { seqno: (SEQNO + i * 1000) & 0xffff, metric: 1 });

@@ -76,6 +76,7 @@ export class NetworkForTesting {
   readonly events: { readonly host: string; readonly at: Millis; readonly event: NodeEvent }[] = [];
   readonly changes: { readonly host: string; readonly change: DeviceChange }[] = [];
   readonly storedSequences = new Map<string, number>();
+  readonly storedSeqnos = new Map<string, number>();
   /** Every mesh datagram outside tunnels, by whom it was sent. */
   readonly sent: { readonly host: string; readonly to: Endpoint | undefined; readonly datagram: Uint8Array }[] = [];
   latency = millis(5);
@@ -128,6 +129,7 @@ export class NetworkForTesting {
       identitySeed,
       hostName: name,
       storedSequence: this.storedSequences.get(name) ?? 0,
+      storedSeqno: this.storedSeqnos.get(name),
       trust: { mode: 'open' },
       bootstrap: [],
       mayRelay: true,
@@ -296,6 +298,9 @@ export class NetworkForTesting {
       }
       case 'store-sequence':
         this.storedSequences.set(host.name, output.sequence);
+        return;
+      case 'store-seqno':
+        this.storedSeqnos.set(host.name, output.seqno);
         return;
       case 'event':
         this.events.push({ host: host.name, at: this.now, event: output.event });

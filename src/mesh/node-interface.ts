@@ -21,6 +21,8 @@ export interface NodeOptions {
   readonly hostName: string;
   /** The last one that `store-sequence` asked to store; 0 if it is not known. */
   readonly storedSequence: number;
+  /** The last one that `store-seqno` asked to store; left out if it is not known. */
+  readonly storedSeqno?: number | undefined;
   readonly trust: TrustPolicy;
   readonly bootstrap: readonly Endpoint[];
   /** Whether this node forwards what others send to others. It cannot read it. */
@@ -77,6 +79,8 @@ export type NodeOutput =
   | { readonly kind: 'import-route'; readonly prefix: Prefix; readonly isWanted: boolean }
   /** Comes before the first datagram that uses the sequence number; it should be on disk by then. */
   | { readonly kind: 'store-sequence'; readonly sequence: number }
+  /** Newer than all Babel seqnos of this life until the next one is stored. Comes before the first packet that says one. */
+  | { readonly kind: 'store-seqno'; readonly seqno: number }
   | { readonly kind: 'event'; readonly event: NodeEvent };
 
 export interface RelayRouteChange {

@@ -51,6 +51,10 @@ export class Outbox {
     this.#output.push({ kind: 'store-sequence', sequence });
   }
 
+  storeSeqno(seqno: number): void {
+    this.#output.push({ kind: 'store-seqno', seqno });
+  }
+
   event(
     kind: NodeEvent['kind'],
     about: Pick<KnownNode, 'description' | 'endpoint' | 'foundBy'>,

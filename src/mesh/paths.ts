@@ -37,13 +37,13 @@ export class Paths {
   readonly #said = new Map<KnownNode, string>();
 
   constructor(context: NodeContext) {
-    const { options, own, roster, nonce, chance, nodeId } = context;
+    const { own, roster, nonce, chance, nodeId } = context;
     const { address } = own.current;
     this.#context = context;
     this.#seqnos = new AttestedSeqnos(context);
     const shared = { nodeId, address, nodes: roster.nodes, seqnos: this.#seqnos, chance };
     const isDistrusted = (via: KnownNode, to: KnownNode) => this.#distrust.isDistrusted(via, to);
-    this.#babel = new BabelLink({ ...shared, isDistrusted, unixNow: options.unixTime() });
+    this.#babel = new BabelLink({ ...shared, isDistrusted });
     this.#watch = new WayWatch({ nonce, chance, isDistrusted, nextHops: (node) => this.#babel.nextHops(node) });
   }
 
