@@ -1,8 +1,10 @@
 /** Which of the last 16 Hellos of one kind were heard (RFC 8966 Appendix A.1). */
-import { after, millis, type Millis } from '../machine/index.ts';
+import { after, millis, seconds, type Millis } from '../machine/index.ts';
 import { seqnoDistance, seqnoPlus } from './seqno.ts';
 
 const DEPTH = 16;
+/** What is taken for the interval of a sender that promises none: unscheduled Hellos alone would be remembered for good. */
+const UNPROMISED_INTERVAL = seconds(4);
 
 export class HelloHistory {
   /** The newest is the lowest bit. */
@@ -21,9 +23,9 @@ export class HelloHistory {
     for (let i = 0; i < ahead; i++) this.#push(0);
     this.#push(1);
     this.#expected = seqnoPlus(seqno, 1);
-    if (interval > 0) {
-      this.#interval = interval;
-      this.dueAt = after(now, millis(interval * 1.5));
+    if (interval > 0 || this.dueAt === Infinity) {
+      this.#interval = interval > 0 ? interval : UNPROMISED_INTERVAL;
+      this.dueAt = after(now, millis(this.#interval * 1.5));
     }
     return true;
   }

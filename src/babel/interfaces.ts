@@ -15,6 +15,8 @@ export class Interface {
   #helloInterval: Millis;
   helloAt: Millis;
   updateAt: Millis;
+  /** From when on a neighbour may go in favour of another. */
+  evictAt = millis(-Infinity);
 
   constructor(options: InterfaceOptions, firstHelloSeqno: number, now: Millis) {
     this.link = linkOf(options);
@@ -37,6 +39,11 @@ export class Interface {
     const neighbour = new Neighbour(this.link, address, firstHelloSeqno);
     this.neighbours.set(formatAddress(address), neighbour);
     return neighbour;
+  }
+
+  /** Of those who may go in favour of another, the one that was met first. */
+  expendable(): Neighbour | undefined {
+    return [...this.neighbours.values()].find(({ isExpendable }) => isExpendable);
   }
 
   /** Where announcements for all of the interface go. */

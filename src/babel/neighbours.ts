@@ -104,6 +104,12 @@ export class Neighbour {
     return this.#unicastHelloSeqno;
   }
 
+  /** Whether another who wants its place may have it: nothing goes over it, or it has not kept two promises in a row. */
+  get isExpendable(): boolean {
+    const { multicast, unicast } = this.#histories;
+    return !this.isReachable || Math.max(multicast.heard(2), unicast.heard(2)) === 0;
+  }
+
   /** Forgets all that was heard. */
   reset(): void {
     this.#histories = newHistories();

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { addressFromBytes, parseAddress, prefixOf, type IpAddress } from '../inet/index.ts';
+import { addressFromBytes, formatAddress, parseAddress, prefixOf, type IpAddress } from '../inet/index.ts';
 import { after, millis, seconds, type Millis } from '../machine/index.ts';
 import { PacketWriter } from './packet-writer.ts';
 import { readPacket } from './packet-reader.ts';
@@ -94,7 +94,7 @@ describe('a stranger on the link', () => {
     }
     assert.equal(victim.speaker.neighbours().length, 8);
     assert.equal(victim.speaker.neighbours()[0].cost, 96);
-    assert.equal(victim.drops('too-many-neighbours'), 993);
+    assert.equal(victim.drops('too-many-neighbours') + victim.drops('neighbour-evicted'), 993);
   });
 
   it('is not heard from an address that is not of the link, on an interface that is not ours, or without a Hello', () => {
@@ -135,6 +135,37 @@ describe('a neighbour', () => {
     const announced = victim.sent().flatMap((tlv) => (tlv.kind === 'update' ? [tlv.prefix.address.bytes[15]] : []));
     assert.equal(new Set(announced).size, 5);
     assert.ok(victim.drops('too-many-sources') > 0);
+  });
+
+  it('does not keep honest neighbours out with Hellos that promise nothing', () => {
+    const victim = new Victim();
+    const honest = [parseAddress('fe80::aaaa') as IpAddress, parseAddress('fe80::bbbb') as IpAddress] as const;
+    victim.meet(honest[0]);
+    const none = millis(0);
+    const flood = (round: number) => {
+      for (let i = 0; i < 64; i++) {
+        const from = addressFromBytes(Uint8Array.of(0xfe, 0x80, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, round, i));
+        victim.receive([{ kind: 'hello', isUnicast: false, seqno: 1, interval: none }], from);
+      }
+    };
+    flood(0);
+    assert.equal(victim.speaker.neighbours().length, 64);
+    victim.runFor(seconds(1));
+    victim.meet(honest[1]);
+    for (let round = 1; round < 100; round++) {
+      flood(round);
+      victim.runFor(millis(100));
+      for (const from of honest) {
+        victim.receive([{ kind: 'hello', isUnicast: false, seqno: 2 + (round >> 5), interval }], from);
+      }
+    }
+    const reached = victim.speaker.neighbours().filter(({ cost }) => cost < 0xffff);
+    assert.deepEqual(
+      reached.map(({ address }) => formatAddress(address)),
+      ['fe80::aaaa', 'fe80::bbbb'],
+    );
+    victim.runFor(seconds(120));
+    assert.equal(victim.speaker.neighbours().length, 0);
   });
 
   it('is answered so much, and dumped to once a second', () => {

@@ -82,6 +82,7 @@ export type DropReason =
   | 'rate-limited'
   | 'unknown-neighbour'
   | 'too-many-neighbours'
+  | 'neighbour-evicted'
   | 'too-many-routes'
   | 'too-many-sources'
   | 'too-many-requests'

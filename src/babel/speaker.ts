@@ -29,6 +29,9 @@ import {
 } from './speaker-interface.ts';
 import type { Hello, Tlv } from './tlv.ts';
 
+/** Between two neighbours that give way to others: who is new has time enough for its second Hello and its IHU. */
+const EVICTION_INTERVAL = millis(100);
+
 export class Speaker {
   readonly #chance: () => number;
   readonly #limits: Limits;
@@ -186,7 +189,7 @@ export class Speaker {
     if (packet === undefined) return this.#drop('packet-malformed');
     for (let i = 0; i < packet.malformed; i++) this.#drop('tlv-malformed');
     const hello = packet.tlvs.find((tlv) => tlv.kind === 'hello');
-    const neighbour = known ?? this.#meet(owner, from, hello);
+    const neighbour = known ?? this.#meet(owner, from, hello, now);
     if (neighbour === undefined) return;
     if (hello !== undefined && !this.#isStopped) this.#handleHello(neighbour, hello, packet.tlvs, now);
     for (const tlv of packet.tlvs) this.#handleTlv(neighbour, tlv, now);
@@ -241,16 +244,26 @@ export class Speaker {
     if (owner.helloAt <= now) this.#sender.sendHello(owner, now);
   }
 
-  #meet(owner: Interface, from: IpAddress, hello: Hello | undefined): Neighbour | undefined {
+  #meet(owner: Interface, from: IpAddress, hello: Hello | undefined, now: Millis): Neighbour | undefined {
     if (hello === undefined || owner.isUnicast || this.#isStopped) {
       this.#drop('unknown-neighbour');
       return undefined;
     }
-    if (owner.neighbours.size >= this.#limits.neighboursPerInterface) {
+    if (owner.neighbours.size >= this.#limits.neighboursPerInterface && !this.#makeRoom(owner, now)) {
       this.#drop('too-many-neighbours');
       return undefined;
     }
     return owner.createNeighbour(from, this.#randomSeqno());
+  }
+
+  /** Anybody on a link can say Hello under any number of addresses. @returns whether there is room for one more now */
+  #makeRoom(owner: Interface, now: Millis): boolean {
+    const expendable = owner.evictAt > now ? undefined : owner.expendable();
+    if (expendable === undefined) return false;
+    owner.evictAt = after(now, EVICTION_INTERVAL);
+    this.#drop('neighbour-evicted');
+    this.#remove(expendable, now);
+    return true;
   }
 
   #handleHello(neighbour: Neighbour, hello: Hello, tlvs: readonly Tlv[], now: Millis): void {
