@@ -3,7 +3,7 @@ import { nodeAead } from '../crypto/aead.ts';
 import { identityPrimitives, nodePrimitives } from '../crypto/node.ts';
 import { signXeddsa } from '../crypto/xeddsa.ts';
 import { DeviceError, RunningDevice } from '../device/index.ts';
-import { formatAddress, type Endpoint } from '../inet/index.ts';
+import { formatAddress, type IpAddress } from '../inet/index.ts';
 import {
   addAddress,
   addRoute,
@@ -15,9 +15,16 @@ import {
   type Link,
 } from '../linux/index.ts';
 import { millis } from '../machine/index.ts';
-import { keyProofMessage, MESH_PREFIX, MeshNode, type NodeEvent, type TrustPolicy } from '../mesh/index.ts';
+import {
+  keyProofMessage,
+  MESH_PREFIX,
+  MeshNode,
+  messageForm,
+  meshTag,
+  type NodeEvent,
+  type TrustPolicy,
+} from '../mesh/index.ts';
 import { BEACON_GROUP } from './beacon-group.ts';
-import { BeaconSocket } from './beacon-socket.ts';
 import { BootstrapResolver } from './bootstrap.ts';
 import type { Config } from './config.ts';
 import { describeEvent } from './event-words.ts';
@@ -26,6 +33,7 @@ import { Firewall, removeFirewall } from './firewall.ts';
 import { tableName } from './firewall-rules.ts';
 import { ImportRoutes, removeLeftRoutes, routeMeshFirst } from './import-routes.ts';
 import type { Logger } from './log.ts';
+import { KnownSources } from './known-sources.ts';
 import { networkWarnings } from './network-warnings.ts';
 import { networksOf, type Networks } from './networks.ts';
 import { readOrMakeKeys, storeKeys, type NodeKeys } from './node-keys.ts';
@@ -235,7 +243,7 @@ export class MeshDaemon {
   readonly #opened: Opened;
   readonly #wiring: Wiring;
   readonly #startedAtUnixMs = Date.now();
-  #beaconSocket: BeaconSocket | undefined;
+  readonly #knownSources: KnownSources;
   #links: readonly Link[] = [];
   #linksSaid = '';
 
@@ -256,6 +264,10 @@ export class MeshDaemon {
       onEvent: (event) => this.#logEvent(event),
       onTrouble: (what, error) => this.#handleTrouble(what, error as Error),
     });
+    this.#knownSources = new KnownSources(
+      () => node.status().nodes,
+      (addresses) => void this.#tellKnownSources(addresses),
+    );
     releases.add(() => this.#leave());
   }
 
@@ -263,11 +275,9 @@ export class MeshDaemon {
   async run(): Promise<void> {
     const { config, log, releases } = this.#parts;
     const { device, port } = this.#opened;
-    const onDatagram = (datagram: Uint8Array, from: Endpoint) =>
-      this.#wiring.handle({ kind: 'datagram', datagram, from });
-    if (port !== DISCOVERY_PORT) await this.#openBeaconSocket(onDatagram);
+    device.onDatagram = (datagram, from) => this.#wiring.handle({ kind: 'datagram', datagram, from });
+    await this.#takeControl();
     this.#logStart();
-    device.onDatagram = onDatagram;
     device.onTunnelMessage = (datagram, from) => this.#wiring.handle({ kind: 'tunnel-datagram', datagram, from });
     const onDeviceEvent = device.onEvent;
     device.onEvent = (event) => {
@@ -280,7 +290,10 @@ export class MeshDaemon {
     releases.add(() => hostLinks.close());
     hostLinks.scan();
     const bootstrap = new BootstrapResolver(config.bootstrap, {
-      endpoints: (endpoints) => this.#wiring.handle({ kind: 'bootstrap', endpoints }),
+      endpoints: (endpoints) => {
+        this.#knownSources.setBootstrap(endpoints);
+        this.#wiring.handle({ kind: 'bootstrap', endpoints });
+      },
       unknownHost: (hostPort) => log.warn(`bootstrap ${hostPort}: the name is not known yet, trying again`),
     });
     releases.add(() => bootstrap.close());
@@ -291,27 +304,56 @@ export class MeshDaemon {
   async status(): Promise<StatusDocument> {
     const { device, port, keys, node } = this.#opened;
     await this.#wiring.pollDevice();
-    return statusDocument(node.status(), {
-      interface: device.interfaceName,
-      port,
-      wireGuardPublicKey: Buffer.from(keys.wireGuard.publicKey).toString('base64'),
-      trust: this.#parts.config.trust,
-      links: this.#links.map(({ name }) => name),
-      startedAtUnixMs: this.#startedAtUnixMs,
-    });
+    const { controlMalformed, controlRateExceeded, droppedByKernel } = await device.counters();
+    const { drops, ...status } = node.status();
+    const outside = {
+      'control-malformed': controlMalformed,
+      'control-rate-exceeded': controlRateExceeded,
+      'dropped-by-kernel': droppedByKernel,
+    };
+    return statusDocument(
+      { ...status, drops: { ...drops, ...outside } },
+      {
+        interface: device.interfaceName,
+        port,
+        wireGuardPublicKey: Buffer.from(keys.wireGuard.publicKey).toString('base64'),
+        trust: this.#parts.config.trust,
+        links: this.#links.map(({ name }) => name),
+        startedAtUnixMs: this.#startedAtUnixMs,
+      },
+    );
   }
 
-  async #openBeaconSocket(onDatagram: (datagram: Uint8Array, from: Endpoint) => void): Promise<void> {
-    const { log, releases } = this.#parts;
+  /** Where WireGuard has another port than beacons, the device hears them on theirs, too. */
+  async #takeControl(): Promise<void> {
+    const { config, log } = this.#parts;
+    const { device, port } = this.#opened;
+    const form = messageForm(meshTag(config.mesh, identityPrimitives));
+    const sharedPort = port === DISCOVERY_PORT ? undefined : DISCOVERY_PORT;
     try {
-      const socket = await BeaconSocket.open(onDatagram);
-      this.#beaconSocket = socket;
-      releases.add(() => socket.close());
+      this.#logUnfiltered(await device.takeControl({ form, sharedPort }));
     } catch (error) {
       // Its own beacons are heard all the same, and those who hear them answer.
-      const { code } = error as NodeJS.ErrnoException;
-      log.warn(`beacons of others cannot be heard, UDP port ${DISCOVERY_PORT} cannot be shared (${code})`);
+      log.warn(
+        `beacons of others cannot be heard, UDP port ${DISCOVERY_PORT} cannot be shared: ${(error as Error).message}`,
+      );
+      this.#logUnfiltered(await device.takeControl({ form }));
     }
+  }
+
+  async #tellKnownSources(addresses: readonly IpAddress[]): Promise<void> {
+    try {
+      await this.#opened.device.setKnownSources(addresses);
+    } catch (error) {
+      this.#handleTrouble('the device cannot be told who is known', error as Error);
+    }
+  }
+
+  #logUnfiltered(reason: string | undefined): void {
+    if (reason === undefined) return;
+    this.#parts.log.info(
+      `floods of datagrams that are not the mesh's cost more here, the kernel does not filter them: ${reason}`,
+    );
   }
 
   #handleTrouble(what: string, error: Error): void {
@@ -333,10 +375,8 @@ export class MeshDaemon {
   }
 
   async #joinGroup(link: Link): Promise<void> {
-    const { device, port } = this.#opened;
     try {
-      if (port === DISCOVERY_PORT) await device.joinGroup(BEACON_GROUP, link.index);
-      else this.#beaconSocket?.joinGroup(link);
+      await this.#opened.device.joinGroup(BEACON_GROUP, link.index);
     } catch (error) {
       this.#parts.log.warn(`beacons on ${link.name} cannot be heard: ${(error as Error).message}`);
     }
@@ -346,6 +386,7 @@ export class MeshDaemon {
   #leave(): void {
     this.#wiring.handle({ kind: 'leave' });
     this.#wiring.close();
+    this.#knownSources.close();
   }
 
   #logLinks(): void {
@@ -374,6 +415,7 @@ export class MeshDaemon {
   }
 
   #logEvent(event: NodeEvent): void {
+    this.#knownSources.handleChange();
     const view = this.#opened.node.status().nodes.find(({ nodeId }) => nodeId === event.nodeId);
     const { level, words } = describeEvent(event, {
       // A node just found has no endpoint in use yet, but it has been heard of somewhere.

@@ -5,9 +5,10 @@
 import { receiveMessageOnPort, workerData, type MessagePort } from 'node:worker_threads';
 import { chooseAead } from '../crypto/aead.ts';
 import { nodePrimitives } from '../crypto/node.ts';
-import type { Endpoint } from '../inet/index.ts';
+import type { Endpoint, IpAddress } from '../inet/index.ts';
 import {
   bootTime,
+  DatagramFilter,
   errnoName,
   EventFd,
   LinkMonitor,
@@ -26,7 +27,7 @@ import {
   type DeviceOutput,
 } from '../wireguard/index.ts';
 import { clonedError } from './cloned-error.ts';
-import { ControlRelay } from './control-relay.ts';
+import { ControlListener, ControlRelay } from './control/index.ts';
 import { DATA_PATH_BYTES, DataPath, type DataPathParts } from './data-path.ts';
 import { EventLoop } from './event-loop.ts';
 import type { InboundPath } from './inbound-path.ts';
@@ -39,7 +40,7 @@ import { PeerReports } from './peer-reports.ts';
 import type { Relay, RelayConfiguration } from './relay.ts';
 import { Sockets } from './sockets.ts';
 import type { TeamOrder } from './team-messages.ts';
-import type { Command, DeviceThreadOptions, Report } from './thread-messages.ts';
+import type { Command, ControlOptions, DeviceThreadOptions, Report } from './thread-messages.ts';
 import { TransportTeam, type TeamMember } from './transport-team.ts';
 import { TunLink, type TunLinkChange } from './tun-link.ts';
 import { TunWriter } from './tun-writer.ts';
@@ -79,6 +80,9 @@ const PATH_ERRORS: ReadonlySet<string> = new Set([
   'EPERM',
 ]);
 
+/** The first byte of the four messages (whitepaper §5.4). */
+const WIREGUARD_FORMS = [[1], [2], [3], [4]];
+
 class DeviceThread {
   readonly #port: MessagePort;
   readonly #tun: Tun;
@@ -89,6 +93,7 @@ class DeviceThread {
   readonly #counters = pathCounters();
   readonly #work = noWork();
   readonly #control: ControlRelay;
+  #listener: ControlListener | undefined;
   readonly #relay: Relay;
   readonly #tunnelMessages: TunnelMessages;
   readonly #limits: PacketLimits;
@@ -195,6 +200,7 @@ class DeviceThread {
       this.#report({ kind: 'interface-removed' });
     } finally {
       this.#sockets.close();
+      this.#listener?.close();
       this.#team?.end();
       this.#keyLog?.close();
     }
@@ -231,7 +237,12 @@ class DeviceThread {
         }
         break;
       case 'join-group':
-        this.#sockets.joinGroup(command.group, command.interfaceIndex);
+        this.#joinGroup(command.group, command.interfaceIndex);
+        break;
+      case 'take-control':
+        return this.#report({ kind: 'reply', id: command.id, reason: this.#takeControl(command.options) });
+      case 'known-sources':
+        this.#control.setKnown(command.addresses);
         break;
       case 'configure-relay':
         this.#configureRelay(command.configuration);
@@ -243,6 +254,7 @@ class DeviceThread {
         this.#limits.set(command.changes);
         break;
       case 'counters':
+        this.#counters.droppedByKernel = this.#sockets.dropped + (this.#listener?.socket.dropped ?? 0);
         return this.#report({ kind: 'reply', id: command.id, counters: this.#counters });
       case 'close':
         this.#loop.stop();
@@ -265,6 +277,27 @@ class DeviceThread {
     this.#device.configure(change, now);
     this.#relay.findPeers();
     this.#loop.drainOutput(now);
+  }
+
+  #joinGroup(group: IpAddress, interfaceIndex: number): void {
+    if (this.#listener === undefined) this.#sockets.joinGroup(group, interfaceIndex);
+    else this.#listener.socket.joinGroup(group.bytes, interfaceIndex);
+  }
+
+  /** @returns why the kernel does not filter, where it does not */
+  #takeControl({ form, sharedPort }: ControlOptions): string | undefined {
+    this.#control.expect(form);
+    if (sharedPort !== undefined) {
+      this.#listener = new ControlListener(sharedPort, this.#control);
+      this.#loop.listen(this.#listener);
+    }
+    try {
+      this.#sockets.filter = new DatagramFilter([...WIREGUARD_FORMS, form]);
+      this.#listener?.filter(new DatagramFilter([form]));
+      return undefined;
+    } catch (error) {
+      return (error as Error).message;
+    }
   }
 
   /** What hosts may not send, and what peers may not deliver, is looked at in this thread alone. */

@@ -1,6 +1,7 @@
 import { Epoll, EventFd, SocketAddress, NativeBuffer, setRealTime, type Tun } from '../linux/index.ts';
 import { millis, type Millis } from '../machine/index.ts';
 import type { Device, DeviceOutput } from '../wireguard/index.ts';
+import type { ControlListener } from './control/index.ts';
 import type { InboundPath } from './inbound-path.ts';
 import type { OutboundPath } from './outbound-path.ts';
 import type { PacketLimits } from './packet-limits.ts';
@@ -16,7 +17,8 @@ import type { Work } from './work.ts';
 const WAKE_UP = 0;
 const TUN = 1;
 const LINK = 2;
-const SOCKET = 3;
+const LISTENER = 3;
+const SOCKET = 4;
 
 /** Never sleep longer than this: a clock that was set, or a machine that slept, is noticed at the next turn. */
 const LONGEST_WAIT = 60_000;
@@ -56,6 +58,7 @@ export class EventLoop {
   readonly #datagram = new NativeBuffer(65_536);
   readonly #to = new SocketAddress();
   readonly #urgency: Urgency;
+  #listener: ControlListener | undefined;
   #isStopped = false;
 
   constructor(parts: EventLoopParts) {
@@ -74,6 +77,12 @@ export class EventLoop {
   /** Call it after sockets were bound. Closed ones have left the epoll set by themselves. */
   watchSockets(): void {
     this.#parts.sockets.open.forEach((socket, place) => this.#epoll.add(socket.fd, SOCKET + place));
+  }
+
+  /** From now on, until the loop ends. */
+  listen(listener: ControlListener): void {
+    this.#listener = listener;
+    this.#epoll.add(listener.socket.fd, LISTENER);
   }
 
   /** Returns when the loop was stopped. */
@@ -156,6 +165,9 @@ export class EventLoop {
         break;
       case LINK:
         if (link.read(this.#parts.onLinkChange)) this.#epoll.add(link.fd, LINK);
+        break;
+      case LISTENER:
+        this.#listener?.drain();
         break;
       default: {
         const socket = sockets.open[key - SOCKET];

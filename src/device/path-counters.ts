@@ -46,8 +46,12 @@ export interface PathCounters {
   congestionUnheard: number;
   /** Packets that the TUN device refused. */
   deliveryErrors: number;
+  /** Neither of WireGuard nor control messages. */
+  controlMalformed: number;
   /** Control messages beyond the rate that is passed on. */
   controlRateExceeded: number;
+  /** Datagrams that the sockets' filter refused, or that came while their queue was full. */
+  droppedByKernel: number;
 }
 
 export function pathCounters(): PathCounters {
@@ -76,11 +80,14 @@ export function pathCounters(): PathCounters {
     errorAboutOthers: 0,
     congestionUnheard: 0,
     deliveryErrors: 0,
+    controlMalformed: 0,
     controlRateExceeded: 0,
+    droppedByKernel: 0,
   };
 }
 
 /** How many datagrams came that a flood could consist of. */
-export function refusedDatagrams({ unauthenticated, handshakeFlood, controlRateExceeded }: PathCounters): number {
-  return unauthenticated + handshakeFlood + controlRateExceeded;
+export function refusedDatagrams(counters: PathCounters): number {
+  const { unauthenticated, handshakeFlood, controlMalformed, controlRateExceeded } = counters;
+  return unauthenticated + handshakeFlood + controlMalformed + controlRateExceeded;
 }

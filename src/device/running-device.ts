@@ -11,7 +11,14 @@ import type { PathCounters } from './path-counters.ts';
 import type { RelayConfiguration } from './relay.ts';
 import type { RelayRouteChange } from './relay-table.ts';
 import { TEAM_LANES, type TransportThreadData } from './team-messages.ts';
-import type { ClonedError, Command, DeviceEvent, DeviceThreadOptions, Report } from './thread-messages.ts';
+import type {
+  ClonedError,
+  Command,
+  ControlOptions,
+  DeviceEvent,
+  DeviceThreadOptions,
+  Report,
+} from './thread-messages.ts';
 
 /** An error of the device thread; `code` is that of the error over there. */
 export class DeviceError extends WiremeshError {
@@ -164,7 +171,20 @@ export class RunningDevice {
     this.#command({ kind: 'send-in-tunnel', message, to });
   }
 
-  /** Has the IPv6 socket receive what is sent to a multicast group on one interface. */
+  /**
+   * Has control messages passed on, of this form and no other; where the kernel can be told, it drops what is neither one
+   * nor WireGuard's. @returns why it cannot, if so. @throws DeviceError if the shared port cannot be had
+   */
+  async takeControl(options: ControlOptions): Promise<string | undefined> {
+    return (await this.#ask({ kind: 'take-control', options })).reason;
+  }
+
+  /** Keeps a share of what is passed on for these: strangers cannot use it up, unless in their names. */
+  async setKnownSources(addresses: readonly IpAddress[]): Promise<void> {
+    await this.#ask({ kind: 'known-sources', addresses });
+  }
+
+  /** Has the IPv6 socket, or that of the shared port, receive what is sent to a multicast group on one interface. */
   async joinGroup(group: IpAddress, interfaceIndex: number): Promise<void> {
     await this.#ask({ kind: 'join-group', group, interfaceIndex });
   }

@@ -4,6 +4,7 @@ import {
   EPOLLOUT,
   openUdpGroup,
   openUdpPair,
+  type DatagramFilter,
   type NativeBuffer,
   type SocketAddress,
   type UdpSocket,
@@ -49,6 +50,7 @@ const TRANSPORT_DATA = 4;
 export class Sockets extends SocketSet {
   readonly #borrowers: SocketBorrowers | undefined;
   #lent: readonly (readonly UdpSocket[])[] = [];
+  #filter: DatagramFilter | undefined;
   #port = 0;
   #fwmark = 0;
   readonly #groups: { group: IpAddress; interfaceIndex: number }[] = [];
@@ -67,6 +69,17 @@ export class Sockets extends SocketSet {
     return this.#fwmark;
   }
 
+  /** Datagrams that these sockets have dropped in the kernel. */
+  get dropped(): number {
+    return [this.open, ...this.#lent].flat().reduce((sum, socket) => sum + socket.dropped, 0);
+  }
+
+  /** What passes the filter is all that is received from now on. */
+  set filter(filter: DatagramFilter) {
+    for (const socket of [this.open, ...this.#lent].flat()) filter.attach(socket);
+    this.#filter = filter;
+  }
+
   /**
    * Binds `port` (0: a free one) and gives up the port held before. Where that fails, the sockets held before stay.
    * @returns whether the sockets are new ones
@@ -76,7 +89,10 @@ export class Sockets extends SocketSet {
     if (port !== 0 && port === this.#port && this.open.length > 0) return false;
     const [sockets, ...lent] = this.#open(port);
     try {
-      for (const socket of [sockets, ...lent].flat()) if (this.#fwmark !== 0) socket.setMark(this.#fwmark);
+      for (const socket of [sockets, ...lent].flat()) {
+        this.#filter?.attach(socket);
+        if (this.#fwmark !== 0) socket.setMark(this.#fwmark);
+      }
       for (const { group, interfaceIndex } of this.#groups) joinOn(sockets, group, interfaceIndex);
     } catch (error) {
       for (const socket of [sockets, ...lent].flat()) socket.close();

@@ -1,5 +1,6 @@
 import type { AeadName } from '../crypto/aead.ts';
 import type { Endpoint, IpAddress } from '../inet/index.ts';
+import type { DatagramForm } from '../linux/index.ts';
 import type { DeviceChange, DeviceState, Timing } from '../wireguard/index.ts';
 import type { PacketLimitChange } from './packet-limits.ts';
 import type { PathCounters } from './path-counters.ts';
@@ -30,6 +31,8 @@ export type Command =
       readonly peers?: readonly Uint8Array[] | undefined;
     }
   | { readonly kind: 'join-group'; readonly id: number; readonly group: IpAddress; readonly interfaceIndex: number }
+  | { readonly kind: 'take-control'; readonly id: number; readonly options: ControlOptions }
+  | { readonly kind: 'known-sources'; readonly id: number; readonly addresses: readonly IpAddress[] }
   | { readonly kind: 'configure-relay'; readonly id: number; readonly configuration: RelayConfiguration }
   | { readonly kind: 'relay-routes'; readonly id: number; readonly changes: readonly RelayRouteChange[] }
   | { readonly kind: 'packet-limits'; readonly id: number; readonly changes: readonly PacketLimitChange[] }
@@ -37,6 +40,13 @@ export type Command =
   | { readonly kind: 'close'; readonly id: number }
   | { readonly kind: 'send'; readonly datagram: Uint8Array; readonly to: Endpoint }
   | { readonly kind: 'send-in-tunnel'; readonly message: Uint8Array; readonly to: IpAddress };
+
+/** Which control messages there are, and where else they are to be heard. */
+export interface ControlOptions {
+  readonly form: DatagramForm;
+  /** A port beside WireGuard's, shared with other programs. */
+  readonly sharedPort?: number | undefined;
+}
 
 /** An error as it crosses the threads: structured cloning would lose its class and its code. */
 export interface ClonedError {
@@ -56,7 +66,13 @@ export type Report =
       /** Why there are fewer than were asked for. */
       readonly threadsReason?: string | undefined;
     }
-  | { readonly kind: 'reply'; readonly id: number; readonly state?: DeviceState; readonly counters?: PathCounters }
+  | {
+      readonly kind: 'reply';
+      readonly id: number;
+      readonly state?: DeviceState;
+      readonly counters?: PathCounters;
+      readonly reason?: string | undefined;
+    }
   | { readonly kind: 'refused'; readonly id: number; readonly error: ClonedError }
   | { readonly kind: 'datagram'; readonly datagram: Uint8Array; readonly from: Endpoint }
   | { readonly kind: 'tunnel-message'; readonly message: Uint8Array; readonly from: IpAddress }

@@ -26,6 +26,7 @@ export { SocketAddress } from './socket-address.ts';
 export {
   MAX_SEGMENTS,
   MAX_TRAIN_BYTES,
+  openSharedUdpSocket,
   openUdpGroup,
   openUdpPair,
   openUdpSocket,
@@ -33,6 +34,7 @@ export {
   udpSocketOf,
   type UdpSocket,
 } from './udp.ts';
+export * from './datagram-filter.ts';
 export * from './epoll.ts';
 export * from './boot-clock.ts';
 export * from './eventfd.ts';

@@ -73,6 +73,8 @@ export interface UdpSocket {
   leaveGroup(group: Uint8Array, interfaceIndex: number): void;
   /** The TOS or traffic class of what is sent from now on: DSCP and ECN (RFC 2474, RFC 3168); 0 at first. */
   sendTrafficClass: number;
+  /** Datagrams that the kernel has dropped before anybody received them: the queue was full, or a filter refused them. */
+  readonly dropped: number;
   /** The firewall mark of what is sent; 0 is none. @throws SystemCallError */
   setMark(mark: number): void;
   close(): void;
@@ -91,6 +93,7 @@ export class PortInUseError extends WiremeshError {
 const SOCK_DGRAM_NONBLOCK_CLOEXEC = 2 | 0x800 | 0x80000;
 
 const SOL_SOCKET = 1;
+const SO_REUSEADDR = 2;
 const SO_SNDBUF = 7;
 const SO_RCVBUF = 8;
 const SO_SNDBUFFORCE = 32;
@@ -98,6 +101,9 @@ const SO_RCVBUFFORCE = 33;
 const SO_REUSEPORT = 15;
 const SO_MARK = 36;
 const SO_ATTACH_REUSEPORT_CBPF = 51;
+const SO_MEMINFO = 55;
+/** What SO_MEMINFO answers, in bytes: nine numbers, the last of which counts drops (linux/sock_diag.h). */
+const MEMORY_INFO = { drops: 32, end: 36 } as const;
 const SOL_UDP = 17;
 const UDP_SEGMENT = 103;
 const UDP_GRO = 104;
@@ -169,6 +175,16 @@ const FATAL_ERRORS: ReadonlySet<number> = new Set([EBADF, ENOTSOCK, EFAULT, EINV
  */
 export function openUdpSocket(family: 4 | 6, port: number): UdpSocket {
   return openSocket(family, port, () => {});
+}
+
+/**
+ * The same for a port that programs share, each of which hears what is sent to groups; a datagram at a time.
+ * @throws PortInUseError where another program does not share it; SystemCallError
+ */
+export function openSharedUdpSocket(family: 4 | 6, port: number): UdpSocket {
+  const socket = openSocket(family, port, (fd) => require({ fd, port }, SOL_SOCKET, SO_REUSEADDR, 1));
+  setOption(socket.fd, SOL_UDP, UDP_GRO, 0);
+  return socket;
 }
 
 function openSocket(family: 4 | 6, port: number, beforeBinding: (fd: number) => void): UdpSocket {
@@ -391,6 +407,15 @@ class LinuxUdpSocket implements UdpSocket {
     const { level, pathMtuDiscovery } = OPTIONS[this.family];
     const value = dontFragment ? IP_PMTUDISC_PROBE : IP_PMTUDISC_DONT;
     if (setOption(this.#fd, level, pathMtuDiscovery, value) === 0) this.#dontFragment = dontFragment;
+  }
+
+  get dropped(): number {
+    const memory = new NativeBuffer(MEMORY_INFO.end);
+    const length = new NativeBuffer(4);
+    length.view.setUint32(0, MEMORY_INFO.end, true);
+    // Linux has it since 4.12.
+    const answer = libc.getsockopt(this.#fd, SOL_SOCKET, SO_MEMINFO, memory.address, length.address);
+    return answer < 0 ? 0 : memory.view.getUint32(MEMORY_INFO.drops, true);
   }
 
   setMark(mark: number): void {

@@ -204,6 +204,11 @@ export function meshTag(meshName: string, { sha224 }: Pick<IdentityPrimitives, '
   return sha224(domain('wiremesh mesh tag v1'), cbor.encode(meshName)).slice(0, HEADER.end - HEADER.tag);
 }
 
+/** What every message begins with, whatever its version and type. */
+export function messageForm(tag: Uint8Array): readonly (number | undefined)[] {
+  return [MAGIC, undefined, undefined, undefined, ...tag];
+}
+
 export function writeMessage(message: Message, tag: Uint8Array): Uint8Array {
   const bytes = new Uint8Array(lengthOf(message));
   const view = new DataView(bytes.buffer);

@@ -175,6 +175,7 @@ describe('two pinned nodes on networks of their own, and strangers on others', (
   }
 });
 
+/** The zone of an address is the same everywhere: in each of the namespaces `eth0` came first. */
 describe('two pinned nodes on a link, and a stranger there', () => {
   let middle: Host;
   let stranger: Host;
@@ -205,18 +206,13 @@ describe('two pinned nodes on a link, and a stranger there', () => {
     await Promise.all([stranger?.close(), middle?.close()]);
   });
 
-  /** The zone is the same everywhere: in each of the namespaces `eth0` came first. */
-  const linkLocalOf = async ({ host }: MeshHost): Promise<string> => {
-    const [, index, address] = /^(\d+): .*inet6 (fe80::[0-9a-f:]+)/.exec(
-      await host.ip('-6', '-o', 'address', 'show', 'dev', 'eth0'),
-    ) as RegExpExecArray;
-    return `${address}%${index}`;
-  };
-
   for (const beacons of [10, 100]) {
     // The first ask nothing, the last of each lot asks for an answer, and all answers are passed on.
     it(`find each other by its own addresses after ${31 * beacons} beacons in the name of each`, async (t) => {
-      const victims = [await victimOf(a, await linkLocalOf(a)), await victimOf(c, await linkLocalOf(c))] as const;
+      const victims = [
+        await victimOf(a, await a.linkLocalOf('eth0')),
+        await victimOf(c, await c.linkLocalOf('eth0')),
+      ] as const;
       await c.stop('SIGKILL');
       const forger = new Forger(stranger, { victims, count: 31, beacons, port: PORT });
       t.after(() => forger.close());

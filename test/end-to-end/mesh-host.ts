@@ -1,11 +1,13 @@
 /** A host with a `wiremesh up` of its own, in a namespace that a test made. Needs root and /dev/net/tun. */
 import type { ChildProcess } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { queryStatus, WIREMESH } from '../../lab/daemons.ts';
 import type { StatusDocument } from '../../src/api/index.ts';
 import { end, Host, until } from '../interop/hosts.ts';
+
+const CLOCK_TICKS_PER_SECOND = 100;
 
 export class MeshHost {
   readonly host: Host;
@@ -78,6 +80,25 @@ export class MeshHost {
       },
       20_000,
     );
+  }
+
+  /** An address of the host's on one link, with the link's number as its zone. */
+  async linkLocalOf(link: string): Promise<string> {
+    let found: RegExpExecArray | null = null;
+    await until(`${link} of ${this.name} has an address`, async () => {
+      const addresses = await this.host.ip('-6', '-o', 'address', 'show', 'dev', link, '-tentative');
+      return (found = /^(\d+): .*inet6 (fe80::[0-9a-f:]+)/.exec(addresses)) !== null;
+    });
+    const [, index, address] = found as unknown as RegExpExecArray;
+    return `${address}%${index}`;
+  }
+
+  /** Seconds of processor time that its main thread has used so far. */
+  mainThreadSeconds(): number {
+    const pid = this.#daemon?.pid as number;
+    // The fields behind the name, which may hold anything (proc(5)).
+    const fields = readFileSync(`/proc/${pid}/task/${pid}/stat`, 'utf8').split(') ')[1].split(' ');
+    return (Number(fields[11]) + Number(fields[12])) / CLOCK_TICKS_PER_SECOND;
   }
 
   async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
