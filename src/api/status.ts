@@ -3,8 +3,11 @@ import * as v from 'valibot';
 const count = v.pipe(v.number(), v.integer(), v.minValue(0));
 const unixMs = v.pipe(v.number(), v.minValue(0));
 
-/** How a node was heard of first: on a link, at an endpoint from the configuration, or from another node. */
-export const foundBySchema = v.picklist(['beacon', 'bootstrap', 'call', 'gossip']);
+/**
+ * How a node was heard of first: on a link, at an endpoint from the configuration, by its call, from another node,
+ * or before the daemon was started.
+ */
+export const foundBySchema = v.picklist(['beacon', 'bootstrap', 'call', 'gossip', 'memory']);
 
 /**
  * `found`: known, nothing tried yet; `trying`: endpoints are being tried; `up`: the tunnel answers;

@@ -1,11 +1,11 @@
-import { closeSync, fchmodSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
+import { closeSync, fchmodSync, fsyncSync, openSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 
 /**
- * Writes `text` so that after a crash at any point the file holds either the old text or the new, never a part.
+ * Writes `content` so that after a crash at any point the file holds either the old content or the new, never a part.
  * Only its owner may read it.
  */
-export function writeFileAtomically(path: string, text: string): void {
+export function writeFileAtomically(path: string, content: string | Uint8Array): void {
   const temporary = `${path}.new`;
   // What a crash may have left there has an owner and a mode that are not known: begin with a file of our own.
   rmSync(temporary, { force: true });
@@ -14,7 +14,7 @@ export function writeFileAtomically(path: string, text: string): void {
     try {
       // Whatever the umask: it could leave a key that even its owner cannot read at the next start.
       fchmodSync(file, 0o600);
-      writeSync(file, text);
+      writeFileSync(file, content);
       fsyncSync(file);
     } finally {
       closeSync(file);

@@ -16,6 +16,14 @@ export interface EventWords {
   readonly words: string;
 }
 
+const WAYS: Readonly<Record<NodeEvent['foundBy'], string>> = {
+  beacon: 'beacon',
+  bootstrap: 'bootstrap',
+  call: 'its call',
+  gossip: 'gossip',
+  memory: 'calling where it was before',
+};
+
 /** An event in words that an administrator understands, and that say what to do where there is something to do. */
 export function describeEvent(event: NodeEvent, context: EventContext): EventWords {
   const { nodeId, hostName: name } = event;
@@ -25,7 +33,7 @@ export function describeEvent(event: NodeEvent, context: EventContext): EventWor
     case 'found':
       return {
         level: 'info',
-        words: `found ${name} (${formatAddress(event.address)})${place(context)} by ${event.foundBy === 'call' ? 'its call' : event.foundBy}`,
+        words: `found ${name} (${formatAddress(event.address)})${place(context)} by ${WAYS[event.foundBy]}`,
       };
     case 'trusted':
       return { level: 'info', words: `trusted ${name} (node id ${nodeId})` };

@@ -68,6 +68,7 @@ export async function startMesh(parts: MeshParts): Promise<MeshDaemon> {
     keys,
     storedSequence: state.readSequence(),
     storedSeqno: state.readSeqno(),
+    memory: readMemory(parts, state),
   });
   const firewall = raiseFirewall(parts, networks, node);
   const { device, port } = await startDevice(parts, keys);
@@ -88,6 +89,12 @@ export async function startMesh(parts: MeshParts): Promise<MeshDaemon> {
   // The device has its own copy. That of the identity is needed for every signature.
   keys.wireGuard.privateKey.fill(0);
   return daemon;
+}
+
+function readMemory({ log }: MeshParts, state: StateDirectory): Uint8Array | undefined {
+  const { memory, problem } = state.readMemory();
+  if (problem !== undefined) log.warn(problem);
+  return memory;
 }
 
 /** What comes out of the tunnel is to configure nothing on this host: not an address, and not a route. */
@@ -193,10 +200,11 @@ interface Kept {
   readonly keys: NodeKeys;
   readonly storedSequence: number;
   readonly storedSeqno: number | undefined;
+  readonly memory: Uint8Array | undefined;
 }
 
 function createNode(config: Config, networks: Networks, kept: Kept): MeshNode {
-  const { keys, storedSequence, storedSeqno } = kept;
+  const { keys, storedSequence, storedSeqno, memory } = kept;
   const trust: TrustPolicy =
     config.trust === 'open' ? { mode: 'open' } : { mode: 'pinned', nodeIds: new Set(config.pin) };
   return new MeshNode({
@@ -207,6 +215,7 @@ function createNode(config: Config, networks: Networks, kept: Kept): MeshNode {
     hostName: config.name,
     storedSequence,
     storedSeqno,
+    memory,
     trust,
     bootstrap: [],
     networks: networks.offers,
@@ -260,6 +269,7 @@ export class MeshDaemon {
         importRoutes?.add(prefix);
       },
       storeSequence: (sequence) => state.storeSequence(sequence),
+      storeMemory: (memory) => state.storeMemory(memory),
       storeSeqno: (seqno) => state.storeSeqno(seqno),
       onEvent: (event) => this.#logEvent(event),
       onTrouble: (what, error) => this.#handleTrouble(what, error as Error),

@@ -14,6 +14,7 @@ import { WiremeshError } from '../error.ts';
 import { lockFile } from '../linux/index.ts';
 import { writeFileAtomically } from './atomic-file.ts';
 import { readKeyFile, writeKeyFile } from './key-file.ts';
+import { readMemoryFile, writeMemoryFile, type ReadMemoryFile } from './memory-file.ts';
 import { makeDirectory } from './make-directory.ts';
 
 /** The state directory cannot be used. */
@@ -29,7 +30,7 @@ const REMEDIES: Readonly<Record<string, string>> = {
 };
 const DEFAULT_REMEDY = 'choose another directory with --state-dir';
 
-/** What a node keeps across restarts: its keys, the sequence number of its description and the seqno of its routes. */
+/** What a node keeps across restarts: its keys, its numbers, and what it knows of others. */
 export class StateDirectory {
   readonly path: string;
   readonly #lock: number;
@@ -81,6 +82,15 @@ export class StateDirectory {
 
   storeSeqno(seqno: number): void {
     this.#storeNumber('seqno', seqno);
+  }
+
+  /** What was known of other nodes. */
+  readMemory(): ReadMemoryFile {
+    return readMemoryFile(this.#file('nodes'));
+  }
+
+  storeMemory(memory: Uint8Array): void {
+    this.#attempt('nodes', 'written', (file) => writeMemoryFile(file, memory));
   }
 
   close(): void {

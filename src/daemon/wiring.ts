@@ -24,6 +24,7 @@ export interface NodeWorld {
   routeImport(prefix: Prefix, isWanted: boolean): void;
   storeSequence(sequence: number): void;
   storeSeqno(seqno: number): void;
+  storeMemory(memory: Uint8Array): void;
   onEvent(event: NodeEvent): void;
   /** Something went wrong that the node can live with. */
   onTrouble(what: string, error: unknown): void;
@@ -48,6 +49,8 @@ export class Wiring {
   /** Changes of the device that were asked for so far. */
   #changeCount = 0;
   #isClosed = false;
+  /** What could not be stored when that was tried last. */
+  readonly #unstored = new Set<string>();
 
   constructor(node: Machine<NodeInput, NodeOutput>, world: NodeWorld, now: () => Millis = monotonicNow) {
     this.#node = node;
@@ -156,6 +159,9 @@ export class Wiring {
       case 'store-seqno':
         this.#store('the seqno of our routes', () => this.#world.storeSeqno(output.seqno));
         break;
+      case 'store-memory':
+        this.#store('what is known of other nodes', () => this.#world.storeMemory(output.memory));
+        break;
       case 'event':
         this.#world.onEvent(output.event);
         break;
@@ -173,8 +179,11 @@ export class Wiring {
   #store(what: string, store: () => void): void {
     try {
       store();
+      this.#unstored.delete(what);
     } catch (error) {
-      this.#world.onTrouble(`${what} cannot be stored`, error);
+      // A disk stays full for hours.
+      if (!this.#unstored.has(what)) this.#world.onTrouble(`${what} cannot be stored`, error);
+      this.#unstored.add(what);
     }
   }
 }

@@ -22,6 +22,11 @@ export class TimerTable<Name extends string> {
     return this.#at?.has(name) ?? false;
   }
 
+  /** When the timer is due, if it is set. */
+  at(name: Name): Millis | undefined {
+    return this.#at?.get(name);
+  }
+
   /** When the earliest timer is due. */
   next(): Millis | undefined {
     if (this.#at === undefined) return undefined;

@@ -10,6 +10,7 @@ class Bench {
   readonly live = new Set<string>();
   readonly discovery = new Discovery(
     (nodeId) => this.live.has(nodeId),
+    () => this.live.size === 0,
     () => 0.5,
   );
   now = millis(0);

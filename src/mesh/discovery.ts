@@ -24,6 +24,8 @@ interface Link {
 
 interface Bootstrap {
   readonly endpoint: Endpoint;
+  /** Nobody has told us to call there, but somebody was there once: it is called only while there is no tunnel at all. */
+  readonly isFormer: boolean;
   /** Who answered last. */
   nodeId: string | undefined;
   backOff: Millis;
@@ -32,14 +34,16 @@ interface Bootstrap {
 
 export class Discovery {
   readonly #isLive: (nodeId: string) => boolean;
+  readonly #isAlone: () => boolean;
   readonly #chance: () => number;
   readonly #links = new Map<number, Link>();
   readonly #bootstrapsByEndpoint = new Map<string, Bootstrap>();
   readonly #output: DiscoveryOutput[] = [];
 
   /** `chance` gives numbers from 0 to 1. */
-  constructor(isLive: (nodeId: string) => boolean, chance: () => number) {
+  constructor(isLive: (nodeId: string) => boolean, isAlone: () => boolean, chance: () => number) {
     this.#isLive = isLive;
+    this.#isAlone = isAlone;
     this.#chance = chance;
   }
 
@@ -51,17 +55,35 @@ export class Discovery {
 
   handleBootstrap(endpoints: readonly Endpoint[], now: Millis): void {
     const keys = new Set(endpoints.map(formatEndpoint));
-    for (const key of this.#bootstrapsByEndpoint.keys()) if (!keys.has(key)) this.#bootstrapsByEndpoint.delete(key);
-    for (const endpoint of endpoints) {
-      const key = formatEndpoint(endpoint);
-      if (this.#bootstrapsByEndpoint.has(key)) continue;
-      this.#bootstrapsByEndpoint.set(key, { endpoint, nodeId: undefined, backOff: FIRST_BACK_OFF, dueAt: now });
+    for (const [key, { isFormer }] of this.#bootstrapsByEndpoint) {
+      if (!isFormer && !keys.has(key)) this.#bootstrapsByEndpoint.delete(key);
     }
+    for (const endpoint of endpoints) this.#add(endpoint, false, now);
+    this.handleTimeout(now);
+  }
+
+  /** Somebody was there before this node was started. */
+  handleFormer(endpoints: readonly Endpoint[], now: Millis): void {
+    for (const endpoint of endpoints) this.#add(endpoint, true, now);
     this.handleTimeout(now);
   }
 
   isBootstrap(endpoint: Endpoint): boolean {
+    return this.#bootstrapsByEndpoint.get(formatEndpoint(endpoint))?.isFormer === false;
+  }
+
+  isFormer(endpoint: Endpoint): boolean {
+    return this.#bootstrapsByEndpoint.get(formatEndpoint(endpoint))?.isFormer === true;
+  }
+
+  isCalled(endpoint: Endpoint): boolean {
     return this.#bootstrapsByEndpoint.has(formatEndpoint(endpoint));
+  }
+
+  /** The bootstrap endpoints that somebody answered at. */
+  get answered(): Endpoint[] {
+    const called = [...this.#bootstrapsByEndpoint.values()];
+    return called.flatMap(({ endpoint, nodeId, isFormer }) => (nodeId === undefined || isFormer ? [] : [endpoint]));
   }
 
   /** `nodeId` answered from `endpoint`. */
@@ -109,12 +131,20 @@ export class Discovery {
     this.#output.push({ kind: 'beacon', link: index });
   }
 
+  #add(endpoint: Endpoint, isFormer: boolean, now: Millis): void {
+    const key = formatEndpoint(endpoint);
+    const known = this.#bootstrapsByEndpoint.get(key);
+    if (known !== undefined && (isFormer || !known.isFormer)) return;
+    const schedule = { nodeId: known?.nodeId, backOff: FIRST_BACK_OFF, dueAt: now };
+    this.#bootstrapsByEndpoint.set(key, { endpoint, isFormer, ...schedule });
+  }
+
   #call(bootstrap: Bootstrap, now: Millis): void {
-    const { nodeId, endpoint } = bootstrap;
+    const { nodeId, endpoint, isFormer } = bootstrap;
     const live = nodeId !== undefined && this.#isLive(nodeId);
     const interval = live ? MAX_BACK_OFF : bootstrap.backOff;
     bootstrap.dueAt = after(now, millis(interval * (0.9 + this.#chance() * 0.2)));
     bootstrap.backOff = live ? FIRST_BACK_OFF : millis(Math.min(MAX_BACK_OFF, bootstrap.backOff * BACK_OFF_GROWTH));
-    this.#output.push({ kind: 'hello', to: endpoint });
+    if (!isFormer || this.#isAlone()) this.#output.push({ kind: 'hello', to: endpoint });
   }
 }

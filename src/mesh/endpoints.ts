@@ -31,6 +31,8 @@ export class Candidates {
   /** Endpoints that the node answered from, the latest first; the only ones that may be link-local. */
   #heard: { readonly endpoint: Endpoint; readonly at: Millis }[] = [];
   #described: readonly Endpoint[] = [];
+  /** Where the node answered in an earlier life of ours. */
+  #kept: readonly Endpoint[] = [];
   /** By link, 0 for what is routed: when something came from an endpoint that was heard. */
   readonly #unsignedAt = new Map<number, Millis>();
 
@@ -52,8 +54,13 @@ export class Candidates {
     );
   }
 
+  /** The node has said, or shown in an earlier life of ours, that it is to be reached there. */
   isDescribed(endpoint: Endpoint): boolean {
-    return this.#described.some((described) => endpointsEqual(described, endpoint));
+    return [...this.#described, ...this.#kept].some((described) => endpointsEqual(described, endpoint));
+  }
+
+  keep(endpoints: readonly Endpoint[]): void {
+    this.#kept = endpoints.filter(isWorthDescribing);
   }
 
   /** Where the node has answered, the latest first. */
@@ -66,7 +73,7 @@ export class Candidates {
   }
 
   get isEmpty(): boolean {
-    return this.#heard.length + this.#described.length === 0;
+    return this.#heard.length + this.#described.length + this.#kept.length === 0;
   }
 
   /** The links on which the node was heard in the last `time`; 0 stands for what is routed. */
@@ -84,8 +91,10 @@ export class Candidates {
   /** All of them, the most promising first; of the described ones each is the first in turn, by `round`. */
   list(round = 0): Endpoint[] {
     const { heard } = this;
-    const described = this.#described.filter((endpoint) => !heard.some((h) => endpointsEqual(h, endpoint)));
+    const isNew = (endpoint: Endpoint) => !heard.some((h) => endpointsEqual(h, endpoint));
+    const kept = this.#kept.filter(isNew);
+    const described = this.#described.filter((e) => isNew(e) && !kept.some((k) => endpointsEqual(k, e)));
     const first = described.length === 0 ? 0 : round % described.length;
-    return [...heard, ...described.slice(first), ...described.slice(0, first)];
+    return [...heard, ...kept, ...described.slice(first), ...described.slice(0, first)];
   }
 }

@@ -5,11 +5,14 @@
 import { MAX_SUMMARY_ENTRIES, type News } from './messages.ts';
 
 const MAX_REFUSED = 1024;
+const MAX_LIMITS = 16_384;
 
 export class Newest {
   readonly #sequenceByNodeId = new Map<string, number>();
   /** Of nodes that are not trusted, the oldest first. */
   readonly #refusedByNodeId = new Map<string, number>();
+  /** Of nodes that were known once, the oldest first: nothing older is believed of them any more. */
+  readonly #limitByNodeId = new Map<string, number>();
   /** Node ids that others are not to hear of from us. */
   readonly #held = new Set<string>();
   /** Counts the changes of what others are to hear of: the same number, the same list. */
@@ -20,7 +23,22 @@ export class Newest {
   }
 
   isNews({ nodeId, sequence }: News): boolean {
+    if (sequence < this.leastOf(nodeId)) return false;
     return sequence > Math.max(this.sequenceOf(nodeId), this.#refusedByNodeId.get(nodeId) ?? 0);
+  }
+
+  /** The node was known with this sequence number: what is older has been superseded. */
+  limit(nodeId: string, sequence: number): void {
+    this.#limitByNodeId.delete(nodeId);
+    this.#limitByNodeId.set(nodeId, sequence);
+    if (this.#limitByNodeId.size > MAX_LIMITS) {
+      this.#limitByNodeId.delete(this.#limitByNodeId.keys().next().value as string);
+    }
+  }
+
+  /** What a description of the node must at least have, known or not; 0 if nothing was ever heard of it. */
+  leastOf(nodeId: string): number {
+    return Math.max(this.sequenceOf(nodeId), this.#limitByNodeId.get(nodeId) ?? 0);
   }
 
   /** 0 if the node is not known. */
@@ -46,6 +64,8 @@ export class Newest {
 
   forget(nodeId: string): void {
     this.#version += 1;
+    // Of those that only claimed to be there, anybody could make up as many as there is room for.
+    if (!this.#held.has(nodeId)) this.limit(nodeId, this.sequenceOf(nodeId));
     this.#sequenceByNodeId.delete(nodeId);
     this.#held.delete(nodeId);
   }

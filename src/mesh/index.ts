@@ -13,6 +13,7 @@ export { keyProofMessage } from './key-proof.ts';
 export * from './entitlement.ts';
 export * from './gateways.ts';
 export * from './messages.ts';
+export { MAX_MEMORY_BYTES, readMemory } from './memory/index.ts';
 export * from './tunnel.ts';
 export type { HostAddress } from './unproved/index.ts';
 export * from './hex.ts';

@@ -10,8 +10,8 @@ import type { Standing } from './standing.ts';
 import type { Tunnel } from './tunnel.ts';
 import type { Account } from './unproved/index.ts';
 
-/** On a link, at an endpoint that we were told to call, by its own call to us, or from another node. */
-export type FoundBy = 'beacon' | 'bootstrap' | 'call' | 'gossip';
+/** On a link, at an endpoint that we were told to call, by its own call to us, from another node, or in an earlier life. */
+export type FoundBy = 'beacon' | 'bootstrap' | 'call' | 'gossip' | 'memory';
 
 export interface KnownNode {
   description: Description;

@@ -77,9 +77,12 @@ export class NetworkForTesting {
   readonly changes: { readonly host: string; readonly change: DeviceChange }[] = [];
   readonly storedSequences = new Map<string, number>();
   readonly storedSeqnos = new Map<string, number>();
+  readonly storedMemories = new Map<string, Uint8Array>();
   /** Every mesh datagram outside tunnels, by whom it was sent. */
   readonly sent: { readonly host: string; readonly to: Endpoint | undefined; readonly datagram: Uint8Array }[] = [];
   latency = millis(5);
+  /** Whether hosts that are started again know what they stored of others. */
+  remembers = false;
   /** What applications were sent, by whom it was received. */
   readonly delivered: { readonly host: string; readonly at: Millis; readonly datagram: Uint8Array }[] = [];
   /** Of IP packets with WireGuard's messages and the mesh's own. */
@@ -130,6 +133,7 @@ export class NetworkForTesting {
       hostName: name,
       storedSequence: this.storedSequences.get(name) ?? 0,
       storedSeqno: this.storedSeqnos.get(name),
+      memory: this.remembers ? this.storedMemories.get(name) : undefined,
       trust: { mode: 'open' },
       bootstrap: [],
       mayRelay: true,
@@ -301,6 +305,9 @@ export class NetworkForTesting {
         return;
       case 'store-seqno':
         this.storedSeqnos.set(host.name, output.seqno);
+        return;
+      case 'store-memory':
+        this.storedMemories.set(host.name, output.memory);
         return;
       case 'event':
         this.events.push({ host: host.name, at: this.now, event: output.event });

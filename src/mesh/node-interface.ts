@@ -23,6 +23,8 @@ export interface NodeOptions {
   readonly storedSequence: number;
   /** The last one that `store-seqno` asked to store; left out if it is not known. */
   readonly storedSeqno?: number | undefined;
+  /** The last that `store-memory` asked to store; left out if there is none. */
+  readonly memory?: Uint8Array | undefined;
   readonly trust: TrustPolicy;
   readonly bootstrap: readonly Endpoint[];
   /** Whether this node forwards what others send to others. It cannot read it. */
@@ -81,6 +83,8 @@ export type NodeOutput =
   | { readonly kind: 'store-sequence'; readonly sequence: number }
   /** Newer than all Babel seqnos of this life until the next one is stored. Comes before the first packet that says one. */
   | { readonly kind: 'store-seqno'; readonly seqno: number }
+  /** What is known of others, for the next life. */
+  | { readonly kind: 'store-memory'; readonly memory: Uint8Array }
   | { readonly kind: 'event'; readonly event: NodeEvent };
 
 export interface RelayRouteChange {

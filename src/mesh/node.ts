@@ -19,6 +19,7 @@ import { identityFromSeed } from './identity.ts';
 import { Imports } from './imports.ts';
 import { rememberingProofs } from './key-proof.ts';
 import type { KnownNode } from './known-nodes.ts';
+import { Remembering, type RestoredNode } from './memory/index.ts';
 import { meshTag, type Probe } from './messages.ts';
 import { Neighbours } from './neighbours.ts';
 import { drained, neighboursOf, type NodeContext } from './node-context.ts';
@@ -45,6 +46,7 @@ export class MeshNode implements Machine<NodeInput, NodeOutput> {
   readonly #holePunching: HolePunching;
   readonly #underlay: Underlay;
   readonly #overlay: Overlay;
+  readonly #remembering: Remembering;
   readonly #timers = new TimerTable<'housekeeping'>();
   readonly #removed: KnownNode[] = [];
   #life: 'new' | 'running' | 'left' = 'new';
@@ -68,6 +70,11 @@ export class MeshNode implements Machine<NodeInput, NodeOutput> {
     this.#holePunching = new HolePunching(this.#context, (to, by, now) => this.#underlay.callUnproved(to, by, now));
     const shared = { context: this.#context, paths: this.#paths, holePunching: this.#holePunching };
     this.#overlay = new Overlay({ ...shared, imports: this.#imports, listener });
+    const restore = ({ description, nodeId, endpoints }: RestoredNode, now: Millis) => {
+      this.#handleFetched(description, nodeId, { foundBy: 'memory' }, now);
+      this.#context.roster.nodes.get(nodeId)?.tunnel.candidates.keep(endpoints);
+    };
+    this.#remembering = new Remembering(this.#context, restore, () => this.#underlay.discovery.answered);
   }
 
   handle(input: NodeInput, now: Millis): void {
@@ -104,6 +111,7 @@ export class MeshNode implements Machine<NodeInput, NodeOutput> {
         this.#context.roster.nodes.withKey(input.publicKey)?.tunnel.handleError(now);
         break;
       case 'leave':
+        this.#remembering.store(now);
         for (const node of neighboursOf(this.#context)) outbox.tunnelSend({ kind: 'leave' }, node);
         this.#life = 'left';
         return;
@@ -125,6 +133,7 @@ export class MeshNode implements Machine<NodeInput, NodeOutput> {
     this.#holePunching.handleTimeout(now);
     this.#paths.handleTimeout(now);
     this.#imports.handleTimeout(now);
+    this.#remembering.handleTimeout(now);
     this.#drain(now);
   }
 
@@ -142,6 +151,7 @@ export class MeshNode implements Machine<NodeInput, NodeOutput> {
       this.#holePunching,
       this.#paths,
       this.#imports,
+      this.#remembering,
       neighbours,
     ];
     let next = this.#timers.next() ?? Infinity;
@@ -190,7 +200,9 @@ export class MeshNode implements Machine<NodeInput, NodeOutput> {
     this.#timers.set('housekeeping', after(now, HOUSEKEEPING_INTERVAL));
     this.#overlay.start(now);
     this.#paths.start(now);
-    this.#underlay.discovery.handleBootstrap(this.#context.options.bootstrap, now);
+    const { discovery } = this.#underlay;
+    discovery.handleBootstrap(this.#context.options.bootstrap, now);
+    discovery.handleFormer(this.#remembering.start(now), now);
   }
 
   readonly #handleFetched = (
@@ -212,7 +224,9 @@ export class MeshNode implements Machine<NodeInput, NodeOutput> {
     this.#paths.handleDescribed(node, now);
     this.#imports.handleDescribed(node, now);
     neighbours.reviewSoon(now);
-    if (node.standing.kind !== 'claimed') this.#overlay.flood(description, origin.neighbour);
+    // Who was known in an earlier life was known to the others, too.
+    const isNews = origin.foundBy !== 'memory' && node.standing.kind !== 'claimed';
+    if (isNews) this.#overlay.flood(description, origin.neighbour);
   };
 
   #announceSelf(now: Millis): void {
@@ -306,6 +320,7 @@ export class MeshNode implements Machine<NodeInput, NodeOutput> {
         return this.#probe(node, output, now);
       case 'up':
         outbox.event('tunnel-up', node);
+        this.#remembering.handleNews(now);
         if (this.#context.roster.prove(node)) this.#overlay.flood(node.description);
         return this.#overlay.compare(node);
       case 'lost':

@@ -55,6 +55,10 @@ export class Outbox {
     this.#output.push({ kind: 'store-seqno', seqno });
   }
 
+  storeMemory(memory: Uint8Array): void {
+    this.#output.push({ kind: 'store-memory', memory });
+  }
+
   event(
     kind: NodeEvent['kind'],
     about: Pick<KnownNode, 'description' | 'endpoint' | 'foundBy'>,

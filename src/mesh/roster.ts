@@ -130,9 +130,10 @@ export class Roster {
     this.#context.outbox.configure({ publicKey: node.description.wireGuardPublicKey, remove: true });
   }
 
-  #standingOf({ neighbour, endpoint }: Origin, now: Millis): Standing {
+  #standingOf({ neighbour, endpoint, foundBy }: Origin, now: Millis): Standing {
     if (this.#context.trust.mode === 'pinned') return { kind: 'proved', by: '', since: now };
     if (neighbour !== undefined) return { kind: 'vouched', by: neighbour, since: now };
+    if (foundBy === 'memory' && endpoint === undefined) return { kind: 'vouched', by: '', since: now };
     return { kind: 'claimed', by: endpoint === undefined ? '' : sourceKey(endpoint), since: now };
   }
 
@@ -197,8 +198,10 @@ export class Roster {
     };
     this.nodes.add(node);
     if (standing.kind === 'claimed') this.newest.hold(description.nodeId);
-    this.#context.outbox.event('found', node);
-    this.#context.outbox.event('trusted', node);
+    // Who was known before the daemon was started is no news.
+    const isNews = foundBy !== 'memory' || standing.kind === 'claimed';
+    if (isNews) this.#context.outbox.event('found', node);
+    if (isNews) this.#context.outbox.event('trusted', node);
     this.#context.outbox.configure(newPeer(description));
     return node;
   }

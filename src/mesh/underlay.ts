@@ -64,7 +64,9 @@ export class Underlay {
     this.#challenges = new Challenges(options.primitives);
     this.#targets = new Targets((port) => own.current.endpoints.some(({ endpoint }) => endpoint.port === port));
     this.#exchange = new DescriptionExchange(EXCHANGE, formatEndpoint, nonce);
-    this.discovery = new Discovery((id) => id === nodeId || roster.nodes.get(id)?.tunnel.isUp === true, chance);
+    const isLive = (id: string) => id === nodeId || roster.nodes.get(id)?.tunnel.isUp === true;
+    const isAlone = () => !roster.nodes.values().some(({ tunnel }) => tunnel.isUp);
+    this.discovery = new Discovery(isLive, isAlone, chance);
   }
 
   handleDatagram(datagram: Uint8Array, from: Endpoint, now: Millis): void {
@@ -135,7 +137,7 @@ export class Underlay {
   #handleHello(hello: Hello, datagram: Uint8Array, from: Endpoint, now: Millis): void {
     const { roster, nodeId: own, outbox } = this.#context;
     const { nodeId, sequence } = hello;
-    const known = roster.newest.sequenceOf(nodeId);
+    const known = roster.newest.leastOf(nodeId);
     const isNews = roster.newest.isNews(hello);
     const isAnswer = this.#challenges.isEcho(hello.echo, from, now);
     const isUnsolicited = hello.echo === 0n;
@@ -175,7 +177,7 @@ export class Underlay {
       linkAddresses: this.#linkAddresses,
       reflexive: this.#listener.reflexiveEndpoints(now),
     };
-    const isNamed = this.discovery.isBootstrap(from) || this.#listener.isToldBy(node, from);
+    const isNamed = this.discovery.isCalled(from) || this.#listener.isToldBy(node, from);
     if (!isStraight(from, hello.target, place, isNamed)) return outbox.drop('hello-redirected');
     this.#limit.prefer(sourceKey(from), now);
     this.#unproved.handleProved(from, now);
@@ -189,6 +191,7 @@ export class Underlay {
   /** How a node was found that told us of itself. */
   #directly(endpoint: Endpoint): Origin {
     if (isLinkLocal(endpoint.address)) return { foundBy: 'beacon', endpoint };
+    if (this.discovery.isFormer(endpoint)) return { foundBy: 'memory', endpoint };
     return { foundBy: this.discovery.isBootstrap(endpoint) ? 'bootstrap' : 'call', endpoint };
   }
 

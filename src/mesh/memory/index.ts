@@ -1,0 +1,3 @@
+/** What a node keeps of others across restarts: the file, and when it is read and written. */
+export * from './format.ts';
+export * from './remembering.ts';
