@@ -12,6 +12,7 @@ import { memory } from './measures/memory.ts';
 import { packetBudget } from './measures/packet-budget.ts';
 import { peers } from './measures/peers.ts';
 import { start } from './measures/start.ts';
+import { stuckLink } from './measures/stuck-link.ts';
 import { packetSizes, tcpMeasures } from './measures/tcp.ts';
 import { udpMeasures } from './measures/udp.ts';
 import { formatReport, type Report } from './table.ts';
@@ -22,6 +23,7 @@ const MEASURES: readonly Measure[] = [
   ...tcpMeasures,
   ...udpMeasures,
   latency,
+  stuckLink,
   cpuPerGigabit,
   peers,
   idlePeers,

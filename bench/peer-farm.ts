@@ -60,7 +60,7 @@ const farmMemory = new FarmMemory(DATA_PATH_BYTES);
 
 class FarmDevice {
   readonly tun: Tun;
-  readonly sockets = new Sockets();
+  readonly sockets = new Sockets(clock);
   readonly #device = new Device({ primitives, unixTime: () => millis(Date.now()) });
   readonly #path: DataPath;
 

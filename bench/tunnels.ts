@@ -1,5 +1,5 @@
 /** Hosts and tunnels to measure on. What is open when the program is interrupted is taken down before it ends. */
-import { twoHosts, type Host } from '../test/interop/hosts.ts';
+import { Host, twoHosts } from '../test/interop/hosts.ts';
 import {
   openTunnel,
   tearDown,
@@ -20,6 +20,23 @@ export async function withHosts<T>(options: { mtu?: number }, use: (hosts: Hosts
   const hosts = await twoHosts(options);
   for (const host of hosts) openHosts.add(host);
   try {
+    return await use(hosts);
+  } finally {
+    await closeHosts(hosts);
+  }
+}
+
+/** Has `use` work with hosts that nothing joins. */
+export async function withHostsOf<T>(
+  labels: readonly string[],
+  use: (hosts: readonly Host[]) => Promise<T>,
+): Promise<T> {
+  const hosts: Host[] = [];
+  try {
+    for (const label of labels) {
+      hosts.push(await Host.create(label));
+      openHosts.add(hosts[hosts.length - 1]);
+    }
     return await use(hosts);
   } finally {
     await closeHosts(hosts);

@@ -1,10 +1,9 @@
-import type { Host } from '../../test/interop/hosts.ts';
 import { runFlows } from '../flows.ts';
 import { ratioAtMost, type Measure } from '../measure.ts';
+import { roundTrips } from '../round-trips.ts';
 import { quantile } from '../statistics.ts';
 import { inTurn, withHosts, withTunnel } from '../tunnels.ts';
 
-const INTERVAL = 0.001;
 /** iperf3 is up and has left slow start behind after as long, and goes on for as long after the last ping. */
 const MARGIN = 2;
 
@@ -42,12 +41,3 @@ export const latency: Measure = {
       ];
     }),
 };
-
-/** In milliseconds. A ping that was lost took infinitely long. */
-async function roundTrips(from: Host, address: string, seconds: number): Promise<number[]> {
-  const count = Math.round(seconds / INTERVAL);
-  const argv = ['ping', '-n', '-i', String(INTERVAL), '-c', String(count), '-w', String(seconds * 3 + 5), address];
-  const { output } = await from.attempt(argv);
-  const answered = Array.from(output.matchAll(/ time=([\d.]+) ms/g), ([, time]) => Number(time));
-  return [...answered, ...new Array<number>(Math.max(0, count - answered.length)).fill(Infinity)];
-}

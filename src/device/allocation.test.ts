@@ -61,7 +61,7 @@ class Node {
     const randomBytes = (length: number): Uint8Array => this.#primitives.randomBytes(length).fill(0xff, 0, 1);
     this.#device = new Device({ primitives: { ...this.#primitives, randomBytes }, unixTime: () => now });
     this.#epoll.add(this.#socket.fd, 0);
-    const sockets = new SocketSet();
+    const sockets = new SocketSet(() => now);
     sockets.open = [this.#socket];
     const memory = new PacketMemory(DATA_PATH_BYTES);
     const counters = pathCounters();

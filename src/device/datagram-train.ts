@@ -1,4 +1,4 @@
-import { MAX_SEGMENTS, MAX_TRAIN_BYTES, type NativeBuffer } from '../linux/index.ts';
+import { MAX_SEGMENTS, MAX_TRAIN_BYTES, type NativeBuffer, type SocketAddress } from '../linux/index.ts';
 import type { Endpoint } from '../inet/index.ts';
 import type { Millis } from '../machine/index.ts';
 import type { PacketLimits } from './packet-limits.ts';
@@ -6,6 +6,7 @@ import type { PathKeypair, PathPeer } from './path-device.ts';
 import type { PathCounters } from './path-counters.ts';
 import type { PeerAddresses } from './peer-addresses.ts';
 import type { PeerReports } from './peer-reports.ts';
+import { EAGAIN } from './send-lanes.ts';
 import type { DatagramSender } from './sockets.ts';
 
 /** Room for the largest datagram, so that one can always be written before it is known whether it fits the train. */
@@ -49,6 +50,8 @@ export class DatagramTrain {
   #segmentSize = 0;
   /** A datagram shorter than the others is in: nothing may follow it. */
   #isClosed = false;
+  /** Whether what is in it must not wait behind packets of the hosts; to be changed while it is empty. */
+  isControl = false;
 
   /** `buffer` has `TRAIN_CAPACITY` bytes. Without a detour all goes the direct way. */
   constructor(buffer: NativeBuffer, parts: TrainParts, detour?: Detour) {
@@ -113,16 +116,27 @@ export class DatagramTrain {
 
   #send(peer: PathPeer, now: Millis): void {
     const to = this.#addresses.of(peer);
-    this.#sockets.trafficClass = this.#ecn;
-    this.#sockets.dontFragment = this.#limits.of(peer) !== undefined;
-    let error = to === undefined ? 0 : this.#sockets.send(this.#buffer, this.#length, this.#segmentSize, to);
-    if (error !== 0) this.#pathErrors.note(peer, now, error);
-    // The interface has shrunk. Until the limit has followed, fragments are better than nothing.
-    if (error === EMSGSIZE && to !== undefined && this.#sockets.dontFragment) {
-      this.#sockets.dontFragment = false;
-      error = this.#sockets.send(this.#buffer, this.#length, this.#segmentSize, to);
+    if (to === undefined) {
+      this.#counters.sendErrors++;
+      return;
     }
-    if (to === undefined || error !== 0) this.#counters.sendErrors++;
+    const sockets = this.#sockets;
+    sockets.trafficClass = this.#ecn;
+    sockets.dontFragment = this.#limits.of(peer) !== undefined;
+    let error = this.#sendTo(to);
+    if (error !== 0 && error !== EAGAIN) this.#pathErrors.note(peer, now, error);
+    // The interface has shrunk. Until the limit has followed, fragments are better than nothing.
+    if (error === EMSGSIZE && sockets.dontFragment) {
+      sockets.dontFragment = false;
+      error = this.#sendTo(to);
+    }
+    if (error === EAGAIN) this.#counters.sendQueueFull++;
+    else if (error !== 0) this.#counters.sendErrors++;
+  }
+
+  #sendTo(to: SocketAddress): number {
+    if (this.isControl) return this.#sockets.sendControl(this.#buffer, this.#length, this.#segmentSize, to);
+    return this.#sockets.send(this.#buffer, this.#length, this.#segmentSize, to);
   }
 
   /** Sends all but the datagram of `length` bytes that was just written behind the train, which starts the next one. */

@@ -117,7 +117,7 @@ class DeviceThread {
     });
     this.#device.mtu = options.mtu;
     this.#team = this.#assemble(data, queues);
-    this.#sockets = new Sockets(this.#team);
+    this.#sockets = new Sockets(clock, this.#team);
     this.#control = new ControlRelay(this.#counters, clock, (datagram, from) =>
       this.#report({ kind: 'datagram', datagram, from }),
     );

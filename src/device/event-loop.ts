@@ -126,7 +126,7 @@ export class EventLoop {
     this.#datagram.bytes.set(datagram);
     this.#parts.sockets.trafficClass = datagram[0] === TRANSPORT_DATA ? 0 : CONTROL_TRAFFIC_CLASS;
     this.#parts.sockets.dontFragment = dontFragment;
-    return this.#parts.sockets.send(this.#datagram, datagram.length, datagram.length, to);
+    return this.#parts.sockets.sendControl(this.#datagram, datagram.length, datagram.length, to);
   }
 
   /** Carries out what the machine asks for, and sends what waits for relays. */

@@ -9,6 +9,8 @@ export interface PathCounters {
   keypairExhausted: number;
   /** Trains that the network refused. */
   sendErrors: number;
+  /** Trains for a peer for whom enough waits already: the link there takes less than is sent (`SendLanes`). */
+  sendQueueFull: number;
   /** Packets too long for a datagram, or for a way over relays; the host was told. */
   packetTooBig: number;
   /** Packets from the TUN device on a port of the mesh's own: the host, or somebody whom it forwards, acts the node. */
@@ -61,6 +63,7 @@ export function pathCounters(): PathCounters {
     routingLoop: 0,
     keypairExhausted: 0,
     sendErrors: 0,
+    sendQueueFull: 0,
     packetTooBig: 0,
     hostOnMeshPort: 0,
     relayMalformed: 0,

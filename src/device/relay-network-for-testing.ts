@@ -137,6 +137,7 @@ export class TestNode {
       dontFragment: false,
       send: (buffer, length, segmentSize, to) =>
         this.#send(buffer.bytes.slice(0, length), segmentSize, to, sockets.trafficClass),
+      sendControl: (...what) => sockets.send(...what),
     };
     this.path = new DataPath({
       tun: this.#tun(),

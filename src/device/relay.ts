@@ -112,9 +112,14 @@ export class Relay implements Detour {
     }
   }
 
-  /** Sends a datagram that is no part of a train. */
+  /** Sends a datagram that is no part of a train: a handshake's, or what waited for one. */
   send(datagram: Uint8Array, to: Endpoint, now: Millis): void {
+    const train = this.#train;
+    train.flush(now);
+    train.isControl = true;
     this.sendTrain(datagram, datagram.length, datagram.length, to, 0, now);
+    train.flush(now);
+    train.isControl = false;
   }
 
   /** Sends on the relay packet of `length` bytes at `offset`, which came from the neighbour `from`. */

@@ -1,7 +1,5 @@
 import type { IpAddress } from '../inet/index.ts';
 import {
-  Epoll,
-  EPOLLOUT,
   openUdpGroup,
   openUdpPair,
   type DatagramFilter,
@@ -9,9 +7,11 @@ import {
   type SocketAddress,
   type UdpSocket,
 } from '../linux/index.ts';
+import type { Millis } from '../machine/index.ts';
+import { SendLanes } from './send-lanes.ts';
 
 /** Takes trains for the network. */
-export type DatagramSender = Pick<SocketSet, 'send' | 'trafficClass' | 'dontFragment'>;
+export type DatagramSender = Pick<SocketSet, 'send' | 'sendControl' | 'trafficClass' | 'dontFragment'>;
 
 /** What one thread sends by and receives from: a socket for each family, on the same port. */
 export class SocketSet {
@@ -19,20 +19,47 @@ export class SocketSet {
   trafficClass = 0;
   /** Whether what is sent next may not be fragmented. */
   dontFragment = false;
-  open: readonly UdpSocket[] = [];
+  readonly #clock: () => Millis;
+  #open: readonly UdpSocket[] = [];
+  #lanes: readonly SendLanes[] = [];
+
+  constructor(clock: () => Millis) {
+    this.#clock = clock;
+  }
+
+  /** Those that receive. */
+  get open(): readonly UdpSocket[] {
+    return this.#open;
+  }
+
+  set open(sockets: readonly UdpSocket[]) {
+    this.closeLanes();
+    this.#open = sockets;
+    this.#lanes = sockets.map((socket) => new SendLanes(socket, this.#clock));
+  }
+
+  /** Closes what only sends: it is opened again, with the mark that is set then, when it is needed. */
+  closeLanes(): void {
+    for (const lanes of this.#lanes) lanes.close();
+  }
 
   /** @returns 0, or the number of the error; where there is no socket of the family, the one for "no such network" */
   send(buffer: NativeBuffer, length: number, segmentSize: number, to: SocketAddress): number {
-    for (const socket of this.open) {
-      if (socket.family !== to.family) continue;
-      socket.sendTrafficClass = this.trafficClass;
-      socket.dontFragment = this.dontFragment;
-      const error = socket.send(buffer, 0, length, segmentSize, to);
-      if (error !== EAGAIN) return error;
-      waitUntilWritable(socket);
-      return socket.send(buffer, 0, length, segmentSize, to);
+    const lanes = this.#lanesOf(to.family);
+    return lanes === undefined ? ENETUNREACH : lanes.send(buffer, length, segmentSize, to, this);
+  }
+
+  /** The same for messages that must not wait behind packets of the hosts. */
+  sendControl(buffer: NativeBuffer, length: number, segmentSize: number, to: SocketAddress): number {
+    const lanes = this.#lanesOf(to.family);
+    return lanes === undefined ? ENETUNREACH : lanes.sendControl(buffer, length, segmentSize, to, this);
+  }
+
+  #lanesOf(family: 4 | 6): SendLanes | undefined {
+    for (let place = 0; place < this.#open.length; place++) {
+      if (this.#open[place].family === family) return this.#lanes[place];
     }
-    return ENETUNREACH;
+    return undefined;
   }
 }
 
@@ -55,8 +82,8 @@ export class Sockets extends SocketSet {
   #fwmark = 0;
   readonly #groups: { group: IpAddress; interfaceIndex: number }[] = [];
 
-  constructor(borrowers?: SocketBorrowers) {
-    super();
+  constructor(clock: () => Millis, borrowers?: SocketBorrowers) {
+    super(clock);
     this.#borrowers = borrowers;
   }
 
@@ -106,6 +133,9 @@ export class Sockets extends SocketSet {
   setFwmark(mark: number): void {
     for (const socket of [this.open, ...this.#lent].flat()) socket.setMark(mark);
     this.#fwmark = mark;
+    this.closeLanes();
+    // A thread that is given its sockets anew gives up what it has opened beside them.
+    if (this.#lent.length > 0) this.#borrowers?.lend(this.#lent);
   }
 
   joinGroup(group: IpAddress, interfaceIndex: number): void {
@@ -133,25 +163,7 @@ export class Sockets extends SocketSet {
   }
 }
 
-const EAGAIN = 11;
 const ENETUNREACH = 101;
-
-/** Longer than any queue of a network card takes to drain; a link that is stuck must not stop the other peers for ever. */
-const LONGEST_STALL = 20;
-
-/**
- * Waits until the kernel's send buffer has room. To wait is to slow the applications down, as a wire does; to drop a
- * train of 64 KiB would cost TCP far more.
- */
-function waitUntilWritable(socket: UdpSocket): void {
-  const epoll = new Epoll();
-  try {
-    epoll.add(socket.fd, 0, EPOLLOUT);
-    epoll.wait(LONGEST_STALL);
-  } finally {
-    epoll.close();
-  }
-}
 
 function joinOn(sockets: readonly UdpSocket[], group: IpAddress, interfaceIndex: number): void {
   for (const socket of sockets) if (socket.family === group.family) socket.joinGroup(group.bytes, interfaceIndex);

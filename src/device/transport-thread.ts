@@ -45,7 +45,7 @@ class TransportThread {
   readonly #wakeUp: EventFd;
   readonly #deviceWakeUp: EventFd;
   readonly #device: DeviceReplica;
-  readonly #sockets = new SocketSet();
+  readonly #sockets = new SocketSet(clock);
   readonly #epoll = new Epoll();
   readonly #urgency = new Urgency(setRealTime, clock());
   readonly #counters = pathCounters();

@@ -27,7 +27,6 @@ export {
   MAX_SEGMENTS,
   MAX_TRAIN_BYTES,
   openSharedUdpSocket,
-  openUdpGroup,
   openUdpPair,
   openUdpSocket,
   PortInUseError,
@@ -35,6 +34,7 @@ export {
   type UdpSocket,
 } from './udp.ts';
 export * from './datagram-filter.ts';
+export { openSendOnly, openUdpGroup } from './udp-group.ts';
 export * from './epoll.ts';
 export * from './boot-clock.ts';
 export * from './eventfd.ts';

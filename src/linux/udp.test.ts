@@ -7,16 +7,9 @@ import { listLinks } from './link-monitor.ts';
 import { NativeBuffer } from './native-buffer.ts';
 import { createNamespace, deleteNamespace, inNamespace, namespacePath } from './netns.ts';
 import { SocketAddress } from './socket-address.ts';
+import { openSendOnly, openUdpGroup } from './udp-group.ts';
 import { watchReadable } from './syscall.ts';
-import {
-  MAX_SEGMENTS,
-  MAX_TRAIN_BYTES,
-  openUdpGroup,
-  openUdpPair,
-  openUdpSocket,
-  PortInUseError,
-  type UdpSocket,
-} from './udp.ts';
+import { MAX_SEGMENTS, MAX_TRAIN_BYTES, openUdpPair, openUdpSocket, PortInUseError, type UdpSocket } from './udp.ts';
 
 const LOOPBACK = { 4: '127.0.0.1', 6: '::1' } as const;
 
@@ -364,6 +357,40 @@ describe('a group of UDP sockets on one port', () => {
         assert.deepEqual(new Set(membersOf(group, senders, first)), new Set([0]));
       }
       for (const socket of [...group.flat(), ...senders]) socket.close();
+    });
+  }
+
+  for (const family of [4, 6] as const) {
+    it(`has sockets over IPv${family} that only send, from its port and with its mark`, () => {
+      const group = openUdpGroup(0, MEMBERS, SPREAD);
+      const place = family === 4 ? 0 : 1;
+      const only = Array.from({ length: 5 }, () => openSendOnly(group[1][place]));
+      const senders = Array.from({ length: 48 }, () => openUdpSocket(family, 0));
+      const members = membersOf(group, senders, SPREAD);
+      assert.deepEqual([...new Set(members)].sort(), [0, 1, 2]);
+      assert.deepEqual(new Set(membersOf(group, senders, 1)), new Set([0]));
+      assert.equal(only[4].send(filled(100), 0, 100, 100, addressOf(senders[0])), 0);
+      assert.ok(senders[0].receive(new NativeBuffer(2000)) > 0);
+      assert.equal(senders[0].source.toEndpoint().port, group[0][place].port);
+      for (const socket of [...group.flat(), ...only, ...senders]) socket.close();
+    });
+
+    it(`may be a single one over IPv${family}, which goes on receiving all`, () => {
+      const single = openUdpSocket(family, 0);
+      single.setMark(7);
+      const only = [openSendOnly(single), openSendOnly(single)];
+      assert.deepEqual(
+        only.map(({ mark }) => mark),
+        [7, 7],
+      );
+      const senders = Array.from({ length: 16 }, () => openUdpSocket(family, 0));
+      const received = new NativeBuffer(2000);
+      for (const sender of senders) {
+        assert.equal(sender.send(filled(100), 0, 100, 100, addressOf(single)), 0);
+        assert.equal(single.receive(received), 100);
+      }
+      assert.throws(() => openUdpSocket(family, single.port), PortInUseError);
+      for (const socket of [single, ...only, ...senders]) socket.close();
     });
   }
 

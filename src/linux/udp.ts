@@ -1,6 +1,6 @@
 import { WiremeshError } from '../error.ts';
 import { CMSGHDR, MessageHeader } from './message-header.ts';
-import { NativeBuffer, setPointer } from './native-buffer.ts';
+import { NativeBuffer } from './native-buffer.ts';
 import { AF_INET, AF_INET6, SocketAddress } from './socket-address.ts';
 import {
   check,
@@ -77,6 +77,15 @@ export interface UdpSocket {
   readonly dropped: number;
   /** The firewall mark of what is sent; 0 is none. @throws SystemCallError */
   setMark(mark: number): void;
+  /** The mark that is set. @throws SystemCallError */
+  readonly mark: number;
+  /** Whether other sockets may have its port (`openUdpGroup`, `openSendOnly`). @throws SystemCallError */
+  readonly isShared: boolean;
+  /**
+   * Has the kernel keep about as many bytes on their way out of this host, and refuse more (EAGAIN), as far as it lets
+   * us. @throws SystemCallError
+   */
+  setSendBuffer(bytes: number): void;
   close(): void;
 }
 
@@ -92,15 +101,14 @@ export class PortInUseError extends WiremeshError {
 
 const SOCK_DGRAM_NONBLOCK_CLOEXEC = 2 | 0x800 | 0x80000;
 
-const SOL_SOCKET = 1;
+export const SOL_SOCKET = 1;
 const SO_REUSEADDR = 2;
 const SO_SNDBUF = 7;
 const SO_RCVBUF = 8;
 const SO_SNDBUFFORCE = 32;
 const SO_RCVBUFFORCE = 33;
-const SO_REUSEPORT = 15;
+export const SO_REUSEPORT = 15;
 const SO_MARK = 36;
-const SO_ATTACH_REUSEPORT_CBPF = 51;
 const SO_MEMINFO = 55;
 /** What SO_MEMINFO answers, in bytes: nine numbers, the last of which counts drops (linux/sock_diag.h). */
 const MEMORY_INFO = { drops: 32, end: 36 } as const;
@@ -121,7 +129,7 @@ const IP_PMTUDISC_DONT = 0;
 const IP_PMTUDISC_PROBE = 3;
 
 /** What differs between the families (ip(7), ipv6(7)). */
-const OPTIONS = {
+export const OPTIONS = {
   4: {
     level: 0,
     pathMtuDiscovery: 10,
@@ -155,7 +163,9 @@ const PACKET_INFO = {
 const GROUP_REQUEST = { interfaceIndex: 0, group: 8, end: 136 } as const;
 
 /** Bursts of full trains wait here while the one thread is busy elsewhere; as large as wireguard-go documents its own. */
-const SOCKET_BUFFER_BYTES = 7 << 20;
+const RECEIVE_BUFFER_BYTES = 7 << 20;
+/** What is on its way when nobody is in trouble: 16 full trains. More would be a queue that the next have to wait behind. */
+const SEND_BUFFER_BYTES = 1 << 20;
 
 /** Room for three control messages at their largest (packet info, traffic class, segment size). */
 const CONTROL_BYTES = 128;
@@ -182,12 +192,13 @@ export function openUdpSocket(family: 4 | 6, port: number): UdpSocket {
  * @throws PortInUseError where another program does not share it; SystemCallError
  */
 export function openSharedUdpSocket(family: 4 | 6, port: number): UdpSocket {
-  const socket = openSocket(family, port, (fd) => require({ fd, port }, SOL_SOCKET, SO_REUSEADDR, 1));
+  const socket = openSocket(family, port, (fd) => requireOption({ fd, port }, SOL_SOCKET, SO_REUSEADDR, 1));
   setOption(socket.fd, SOL_UDP, UDP_GRO, 0);
   return socket;
 }
 
-function openSocket(family: 4 | 6, port: number, beforeBinding: (fd: number) => void): UdpSocket {
+/** Has `beforeBinding` set what must be set by then. @throws PortInUseError, SystemCallError */
+export function openSocket(family: 4 | 6, port: number, beforeBinding: (fd: number) => void): UdpSocket {
   const domain = family === 4 ? AF_INET : AF_INET6;
   const opened = check(libc.socket(domain, SOCK_DGRAM_NONBLOCK_CLOEXEC, 0), 'socket', `UDP over IPv${family}`);
   return closedOnFailure(opened, (fd) => {
@@ -216,85 +227,29 @@ export function openUdpPair(port: number): readonly UdpSocket[] {
   }
 }
 
-/**
- * Binds one port for several threads: for each of them sockets as `openUdpPair` gives. Datagrams that begin with the
- * byte `spread` are spread over all: those of one sender, its address and port, go to one thread as long as the group
- * is open. All others, and what is sent to groups, go to the first.
- * @throws PortInUseError also where another program holds the port and would share it; SystemCallError
- */
-export function openUdpGroup(port: number, threads: number, spread: number): readonly (readonly UdpSocket[])[] {
-  // The first comes alone and thus finds out whether the port is free; only then does it let others in.
-  const first = openUdpPair(port);
-  const group = [first];
-  try {
-    for (const socket of first) require(socket, SOL_SOCKET, SO_REUSEPORT, 1);
-    while (group.length < threads) group.push(first.map(openMember));
-    for (const socket of first) attachSelection(socket, spread);
-  } catch (error) {
-    for (const socket of group.flat()) socket.close();
-    throw error;
-  }
-  return group;
-}
-
 /** A socket that another thread has opened. It stays with that thread: `close` is for that to call. */
 export function udpSocketOf({ fd, family, port }: Pick<UdpSocket, 'fd' | 'family' | 'port'>): UdpSocket {
   return new LinuxUdpSocket(fd, family, port);
-}
-
-function openMember({ family, port }: UdpSocket): UdpSocket {
-  return openSocket(family, port, (fd) => {
-    require({ fd, port }, SOL_SOCKET, SO_REUSEPORT, 1);
-    // Else it gets what is sent to a group that any socket of this host has joined.
-    require({ fd, port }, OPTIONS[family].level, OPTIONS[family].multicastAll, 0);
-  });
-}
-
-/**
- * The kernel chooses by its hash of addresses and ports where a classic BPF program names a socket that there is not,
- * so this one names the first, or none (socket(7), SO_ATTACH_REUSEPORT_CBPF). `struct sock_filter` has 8 bytes.
- */
-function attachSelection({ fd, port }: UdpSocket, spread: number): void {
-  const program = new NativeBuffer(4 * 8);
-  [
-    [0x30, 0, 0, 0], // load the first byte of the payload
-    [0x15, 0, 1, spread], // if it is another, skip one
-    [0x06, 0, 0, 0xffff_ffff],
-    [0x06, 0, 0, 0],
-  ].forEach(([code, ifTrue, ifFalse, value], i) => {
-    program.view.setUint16(i * 8, code, true);
-    program.view.setUint8(i * 8 + 2, ifTrue);
-    program.view.setUint8(i * 8 + 3, ifFalse);
-    program.view.setUint32(i * 8 + 4, value, true);
-  });
-  const argument = new NativeBuffer(16);
-  argument.view.setUint16(0, 4, true);
-  setPointer(argument.view, 8, program.address);
-  check(
-    libc.setsockopt(fd, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, argument.address, 16),
-    'setsockopt',
-    `UDP port ${port}`,
-  );
 }
 
 function configure(fd: number, family: 4 | 6, port: number): void {
   const socket = { fd, port };
   const { level, pathMtuDiscovery, receivePacketInfo, receiveTrafficClass } = OPTIONS[family];
   if (family === 6) {
-    require(socket, IPPROTO_IPV6, IPV6_V6ONLY, 1);
-    require(socket, IPPROTO_IPV6, IPV6_MULTICAST_HOPS, 1);
+    requireOption(socket, IPPROTO_IPV6, IPV6_V6ONLY, 1);
+    requireOption(socket, IPPROTO_IPV6, IPV6_MULTICAST_HOPS, 1);
   }
-  require(socket, level, pathMtuDiscovery, IP_PMTUDISC_DONT);
-  require(socket, level, receivePacketInfo, 1);
-  require(socket, level, receiveTrafficClass, 1);
-  // Beyond the host's limit only with CAP_NET_ADMIN; else as much as the limit allows.
-  for (const [forced, limited] of [
-    [SO_SNDBUFFORCE, SO_SNDBUF],
-    [SO_RCVBUFFORCE, SO_RCVBUF],
-  ]) {
-    if (setOption(fd, SOL_SOCKET, forced, SOCKET_BUFFER_BYTES) < 0)
-      require(socket, SOL_SOCKET, limited, SOCKET_BUFFER_BYTES);
-  }
+  requireOption(socket, level, pathMtuDiscovery, IP_PMTUDISC_DONT);
+  requireOption(socket, level, receivePacketInfo, 1);
+  requireOption(socket, level, receiveTrafficClass, 1);
+  setSendBuffer(socket, SEND_BUFFER_BYTES);
+  if (setOption(fd, SOL_SOCKET, SO_RCVBUFFORCE, RECEIVE_BUFFER_BYTES) < 0)
+    requireOption(socket, SOL_SOCKET, SO_RCVBUF, RECEIVE_BUFFER_BYTES);
+}
+
+/** Beyond the host's limit only with CAP_NET_ADMIN; else as much as the limit allows. */
+function setSendBuffer(socket: Pick<UdpSocket, 'fd' | 'port'>, bytes: number): void {
+  if (setOption(socket.fd, SOL_SOCKET, SO_SNDBUFFORCE, bytes) < 0) requireOption(socket, SOL_SOCKET, SO_SNDBUF, bytes);
 }
 
 /** @returns the port that was bound */
@@ -313,7 +268,12 @@ function bind(fd: number, family: 4 | 6, port: number): number {
 }
 
 /** @throws SystemCallError */
-function require({ fd, port }: Pick<UdpSocket, 'fd' | 'port'>, level: number, option: number, value: number): void {
+export function requireOption(
+  { fd, port }: Pick<UdpSocket, 'fd' | 'port'>,
+  level: number,
+  option: number,
+  value: number,
+): void {
   check(setOption(fd, level, option, value), 'setsockopt', `UDP port ${port}`);
 }
 
@@ -422,6 +382,18 @@ class LinuxUdpSocket implements UdpSocket {
     if (setOption(this.#fd, SOL_SOCKET, SO_MARK, mark) < 0) throw this.#error('setsockopt', lastErrno());
   }
 
+  get mark(): number {
+    return this.#option(SO_MARK);
+  }
+
+  get isShared(): boolean {
+    return this.#option(SO_REUSEPORT) !== 0;
+  }
+
+  setSendBuffer(bytes: number): void {
+    setSendBuffer(this, bytes);
+  }
+
   close(): void {
     if (this.#fd >= 0) libc.close(this.#fd);
     this.#fd = -1;
@@ -514,6 +486,14 @@ class LinuxUdpSocket implements UdpSocket {
   #mustSendOneByOne(errno: number): boolean {
     if (errno === EIO) this.#maySegment = false;
     return errno === EIO || errno === EINVAL || errno === EMSGSIZE;
+  }
+
+  #option(option: number): number {
+    const memory = new NativeBuffer(8);
+    memory.view.setUint32(4, 4, true);
+    const result = libc.getsockopt(this.#fd, SOL_SOCKET, option, memory.address, memory.address + 4);
+    if (result < 0) throw this.#error('getsockopt', lastErrno());
+    return memory.view.getUint32(0, true);
   }
 
   #changeGroup(option: number, group: Uint8Array, interfaceIndex: number): void {
