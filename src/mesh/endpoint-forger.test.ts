@@ -6,6 +6,7 @@ import { addressesEqual, endpointOf, parseAddress, type IpAddress } from '../ine
 import { millis, seconds } from '../machine/index.ts';
 import { meshTag, NO_SIGNATURE, writeMessage } from './messages.ts';
 import { NetworkForTesting, PORT, type HostOptions } from './network-for-testing.ts';
+import type { MeshNode } from './node.ts';
 
 const TAG = meshTag('test', identityPrimitives);
 
@@ -171,3 +172,81 @@ describe('310 forged beacons', () => {
     assert.ok(timeToUp(3100) <= timeToUp(0) + 1000);
   });
 });
+
+describe('a stranger with two addresses, between nodes that have private ones', () => {
+  for (const count of [58, 580]) {
+    it(`is not the path, though nobody has told them yet where they are seen (${count} Hellos)`, () => {
+      const sim = new NetworkForTesting(identityPrimitives);
+      const at = (text: string) => ({ links: [], addresses: [parseAddress(text) as IpAddress] });
+      const [a, c] = [sim.start('a', at('10.1.0.1')), sim.start('c', at('10.2.0.1'))];
+      const passOn = (from: string, by: string, to: string) => {
+        sim.attach(from, at(from), (wire) => {
+          const what = wire.kind === 'mesh' ? wire.datagram : wire;
+          sim.inject(by, what, endpointOf(parseAddress(to) as IpAddress, PORT));
+        });
+      };
+      // To a he is c, at .9; to c he is a, at .10.
+      passOn('192.0.2.9', '192.0.2.10', '10.2.0.1');
+      passOn('192.0.2.10', '192.0.2.9', '10.1.0.1');
+      // What they say of their addresses leads nowhere: each is behind a NAT of its own.
+      sim.isLost = (from, to) => [from, to].sort().join('') === 'ac';
+      for (let i = 0; i < count; i++) {
+        sim.inject('192.0.2.9', helloOf(c, i), endpointOf(parseAddress('10.1.0.1') as IpAddress, PORT));
+        sim.inject('192.0.2.10', helloOf(a, i), endpointOf(parseAddress('10.2.0.1') as IpAddress, PORT));
+        sim.runFor(millis(100));
+      }
+      for (const name of ['a', 'c']) {
+        assert.deepEqual(sim.up(name), []);
+        assert.ok(
+          sim
+            .node(name)
+            .status()
+            .nodes.every(({ endpoint }) => endpoint === undefined),
+          name,
+        );
+        assert.ok((sim.node(name).status().drops['hello-redirected'] ?? 0) > 0, `${name} has been tried`);
+      }
+    });
+  }
+});
+
+describe('a stranger at an address that a node once had', () => {
+  for (const perSecond of [2, 20]) {
+    it(`makes it neither last longer nor come first by unsigned Hellos (${perSecond} a second)`, () => {
+      const { sim } = besieged(() => false, []);
+      assert.equal(endpointAt(sim, 'a', 'c'), 3);
+      sim.kill('c');
+      const c = sim.start('c', routed(5, 2));
+      sim.attach('x3', { links: [], addresses: [address(3)] }, () => undefined);
+      const claim = (length: number): void => {
+        for (let i = 0; i < length * perSecond; i++) {
+          sim.inject('x3', helloOf(c, i), endpointOf(address(1), PORT));
+          sim.sendData('a', 'c');
+          sim.runFor(millis(1000 / perSecond));
+        }
+      };
+      claim(620);
+      assert.deepEqual([sim.up('a'), endpointAt(sim, 'a', 'c')], [['b', 'c'], 5]);
+      // The path is cut, and found again, while there is traffic: what was heard ten minutes ago gets no handshake.
+      let handshakes = 0;
+      sim.onSent = ({ host, wire, to }) => {
+        if (host === 'a' && wire.kind !== 'mesh' && to?.address.bytes.at(-1) === 3) handshakes += 1;
+      };
+      sim.isLost = (from, to) => [from, to].sort().join('') === 'ac';
+      claim(20);
+      assert.notEqual(endpointAt(sim, 'a', 'c'), 3);
+      sim.kill('b');
+      claim(20);
+      sim.isLost = () => false;
+      claim(80);
+      assert.deepEqual([sim.up('a'), endpointAt(sim, 'a', 'c'), handshakes], [['c'], 5, 0]);
+    });
+  }
+});
+
+/** Unsigned, in the name of `node`, which anybody can make who has seen one. */
+function helloOf(node: MeshNode, number: number): Uint8Array {
+  const { nodeId, sequence } = node.status().self;
+  const rest = { knownSequence: 0, echo: 0n, target: undefined, signature: NO_SIGNATURE, pleaseAnswer: true };
+  return writeMessage({ kind: 'hello', nodeId, sequence, challenge: BigInt(number + 1), ...rest }, TAG);
+}

@@ -63,9 +63,9 @@ export class Candidates {
     this.#kept = endpoints.filter(isWorthDescribing);
   }
 
-  /** Where the node has answered, the latest first. */
-  get heard(): Endpoint[] {
-    return this.#heard.map(({ endpoint }) => endpoint);
+  /** Where the node has answered lately, the latest first. */
+  heardLately(now: Millis): Endpoint[] {
+    return this.#heard.filter(({ at }) => after(at, HEARD_TIMEOUT) > now).map(({ endpoint }) => endpoint);
   }
 
   get hasHeard(): boolean {
@@ -88,13 +88,23 @@ export class Candidates {
     this.#described = endpoints.filter(isWorthDescribing);
   }
 
-  /** All of them, the most promising first; of the described ones each is the first in turn, by `round`. */
-  list(round = 0): Endpoint[] {
-    const { heard } = this;
-    const isNew = (endpoint: Endpoint) => !heard.some((h) => endpointsEqual(h, endpoint));
-    const kept = this.#kept.filter(isNew);
-    const described = this.#described.filter((e) => isNew(e) && !kept.some((k) => endpointsEqual(k, e)));
-    const first = described.length === 0 ? 0 : round % described.length;
-    return [...heard, ...kept, ...described.slice(first), ...described.slice(0, first)];
+  /** All of them, those first where the node answered last. */
+  list(): Endpoint[] {
+    const heard = this.#heard.map(({ endpoint }) => endpoint);
+    return [...heard, ...without(this.#kept, heard), ...without(this.#described, [...heard, ...this.#kept])];
   }
+
+  /** The same, where an answer of long ago is worth less than a description, and each described one is the first in turn. */
+  inTurn(round: number, now: Millis): Endpoint[] {
+    const lately = this.heardLately(now);
+    const kept = without(this.#kept, lately);
+    const described = without(this.#described, [...lately, ...kept]);
+    const first = described.length === 0 ? 0 : round % described.length;
+    const better = [...lately, ...kept, ...described.slice(first), ...described.slice(0, first)];
+    return [...better, ...without(this.list(), better)];
+  }
+}
+
+function without(endpoints: readonly Endpoint[], others: readonly Endpoint[]): Endpoint[] {
+  return endpoints.filter((endpoint) => !others.some((other) => endpointsEqual(other, endpoint)));
 }

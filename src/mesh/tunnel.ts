@@ -296,11 +296,11 @@ export class Tunnel {
   #beginRound(now: Millis): void {
     this.#dueAt = undefined;
     if (!this.#isInterested(now)) return;
-    const asked = this.candidates.list(this.#rounds++).slice(0, MAX_CANDIDATES_A_ROUND);
+    const asked = this.candidates.inTurn(this.#rounds++, now).slice(0, MAX_CANDIDATES_A_ROUND);
     if (asked.length === 0) return;
     for (const to of asked) this.#output.push({ kind: 'hello', to });
     this.#hasTried = true;
-    this.#phase = { name: 'asking', turns: this.candidates.heard };
+    this.#phase = { name: 'asking', turns: this.candidates.heardLately(now) };
     this.#dueAt = after(now, HELLO_WAIT);
   }
 
