@@ -42,6 +42,11 @@ function statusOf(...nodes: NodeDocument[]): StatusDocument {
 }
 
 describe('the status table', () => {
+  it('says that the table of nodes is full, and what to do', () => {
+    const status = { ...statusOf(), drops: { 'table-full': 7 } };
+    assert.match(renderStatus(status, NOW, false), /^the table of nodes is full, 7 were refused; choose .* "--pin"$/m);
+  });
+
   it('holds lines about this node and a row for each other', () => {
     const gamma: NodeDocument = {
       nodeId: 'ca'.repeat(28),

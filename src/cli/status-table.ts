@@ -14,6 +14,8 @@ export function renderStatus(status: StatusDocument, nowUnixMs: number, colour: 
     `node id ${self.nodeId}`,
     `mesh "${self.meshName}", trust ${self.trust}: ${nodes.length} other ${nodes.length === 1 ? 'node' : 'nodes'}, ${direct} direct, ${relayed} relayed`,
   ];
+  const refused = status.drops['table-full'] ?? 0;
+  if (refused > 0) lines.push(`the table of nodes is full, ${refused} were refused; choose whom to trust by "--pin"`);
   const rows = nodes.map((node) => rowOf(node, nameOf, nowUnixMs));
   const tables = [
     rows.length > 0 ? plainTable(HEAD, rows, colour) : undefined,

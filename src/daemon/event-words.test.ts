@@ -33,6 +33,11 @@ describe('the words for an event', () => {
     [{ ...BETA, kind: 'lost' }, 'warn', 'lost the direct path to beta (bebebebe)'],
     [{ ...BETA, kind: 'rerouted', reason: 'via gamma' }, 'info', 'beta (bebebebe) is reached via gamma'],
     [{ ...BETA, kind: 'rerouted', reason: 'none' }, 'info', 'beta (bebebebe) is reached no more'],
+    [
+      { ...BETA, kind: 'table-full' },
+      'warn',
+      'the table of 1024 nodes is full, so that beta (bebebebe) and others find no room; if these are more than you have, choose whom to trust by "--pin"',
+    ],
     [{ ...BETA, kind: 'left' }, 'info', 'beta (bebebebe) has left'],
   ];
   for (const [event, level, words] of rows) {

@@ -1,5 +1,5 @@
 import { formatAddress, formatEndpoint, type Endpoint } from '../inet/index.ts';
-import type { NodeEvent } from '../mesh/index.ts';
+import { MAX_NODES, type NodeEvent } from '../mesh/index.ts';
 import { nodeLabel } from '../printable.ts';
 import { describeNetworkEvent } from './network-words.ts';
 
@@ -58,6 +58,11 @@ export function describeEvent(event: NodeEvent, context: EventContext): EventWor
       return { level: 'info', words: `forgot ${label}: its description has expired` };
     case 'identity-contradiction':
       return { level: 'warn', words: `${name} (node id ${nodeId}) contradicts another node: ${reason}` };
+    case 'table-full':
+      return {
+        level: 'warn',
+        words: `the table of ${MAX_NODES} nodes is full, so that ${label} and others find no room; if these are more than you have, choose whom to trust by "--pin"`,
+      };
     case 'gateway-chosen':
     case 'gateway-cut':
     case 'offer-refused':

@@ -63,7 +63,12 @@ export class Candidates {
     this.#kept = endpoints.filter(isWorthDescribing);
   }
 
-  /** Where the node has answered lately, the latest first. */
+  /** Where the node has answered, the latest first. */
+  get heard(): Endpoint[] {
+    return this.#heard.map(({ endpoint }) => endpoint);
+  }
+
+  /** The same, lately. */
   heardLately(now: Millis): Endpoint[] {
     return this.#heard.filter(({ at }) => after(at, HEARD_TIMEOUT) > now).map(({ endpoint }) => endpoint);
   }
@@ -90,7 +95,7 @@ export class Candidates {
 
   /** All of them, those first where the node answered last. */
   list(): Endpoint[] {
-    const heard = this.#heard.map(({ endpoint }) => endpoint);
+    const { heard } = this;
     return [...heard, ...without(this.#kept, heard), ...without(this.#described, [...heard, ...this.#kept])];
   }
 

@@ -15,5 +15,6 @@ export * from './gateways.ts';
 export * from './messages.ts';
 export { MAX_MEMORY_BYTES, readMemory } from './memory/index.ts';
 export * from './tunnel.ts';
+export { MAX_NODES } from './standing.ts';
 export type { HostAddress } from './unproved/index.ts';
 export * from './hex.ts';

@@ -109,6 +109,8 @@ export interface NodeEvent {
     | 'expired'
     /** Two nodes claim what only one can have; `reason` says what. */
     | 'identity-contradiction'
+    /** As many nodes are known as may be; said once. */
+    | 'table-full'
     /** Traffic for the network `prefix` goes to this node from now on; `reason` says why. */
     | 'gateway-chosen'
     /** The gateway in use for `prefix` cannot be reached, and there is no other. */

@@ -168,7 +168,7 @@ export class Overlay {
     if (news.nodeId === nodeId) this.#listener.handleNewsOfSelf(news.sequence, now);
     else if (roster.newest.isNews(news)) {
       if (roster.mayBeAsked(news.nodeId, now)) this.#exchange.fetch(news.nodeId, from.description.nodeId, now);
-    } else if (roster.vouch(news, from.description.nodeId)) this.flood(news, from.description.nodeId);
+    } else if (roster.vouch(news, from.description.nodeId, now)) this.flood(news, from.description.nodeId);
   }
 
   #handleDigest({ digest }: Digest, from: KnownNode, now: Millis): void {

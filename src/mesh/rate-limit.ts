@@ -57,15 +57,15 @@ export class RateLimit {
     }
   }
 
-  /** Whether one more message of `source` may cost us something. */
-  admits(source: string, now: Millis): boolean {
+  /** Whether one more message of `source` may cost us something; `isKnown`: we look for somebody there. */
+  admits(source: string, now: Millis, isKnown = false): boolean {
     const bucket = this.#buckets.get(source) ?? new TokenBucket(this.#perSource);
     this.#buckets.delete(source);
     this.#buckets.set(source, bucket);
     if (this.#buckets.size > this.#maxSources) this.#buckets.delete(this.#buckets.keys().next().value as string);
     // The source's own bucket first: one loud source must not empty the bucket of all.
     if (!bucket.take(now)) return false;
-    const isPreferred = after(this.#preferredAt.get(source) ?? millis(-Infinity), PREFERRED_FOR) > now;
+    const isPreferred = isKnown || after(this.#preferredAt.get(source) ?? millis(-Infinity), PREFERRED_FOR) > now;
     return (isPreferred && this.#preferred.take(now)) || this.#everybody.take(now);
   }
 }

@@ -11,7 +11,7 @@ import type { NodeEvent } from './node-interface.ts';
 import type { Outbox } from './outbox.ts';
 import { RateLimit, TokenBucket } from './rate-limit.ts';
 import { NO_RELATION } from './relation.ts';
-import { CLAIM_LIFE, displacedBy, sourceKey, type Standing } from './standing.ts';
+import { CLAIM_LIFE, displacedBy, isTableFull, sourceKey, type Standing } from './standing.ts';
 import { judge, type TrustPolicy } from './trust.ts';
 import { Tunnel } from './tunnel.ts';
 import { Account } from './unproved/index.ts';
@@ -25,6 +25,8 @@ const NEWCOMER_RATES = {
 };
 /** Of those that are not pinned, so that the log can name them and is not flooded. */
 const STRANGER_RATE = { perSecond: 0.1, burst: 8 };
+/** Of nodes that others have vouched for and that have to make room. Shares even out by it; two members cannot keep us busy. */
+const DISPLACEMENT_RATE = { perSecond: 0.1, burst: 16 };
 const NO_TRAFFIC: KnownNode['traffic'] = { lastHandshakeAt: undefined, rxBytes: 0, txBytes: 0 };
 
 /** How a description came to us. */
@@ -35,6 +37,8 @@ export interface Origin {
   /** The node id of who passed it on. */
   readonly neighbour?: string;
 }
+
+type Newcomer = Pick<KnownNode, 'description' | 'foundBy'> & { readonly endpoint?: Endpoint | undefined };
 
 export interface RosterContext {
   readonly trust: TrustPolicy;
@@ -52,6 +56,8 @@ export class Roster {
   readonly #context: RosterContext;
   readonly #newcomers = new RateLimit(NEWCOMER_RATES);
   readonly #strangers = new TokenBucket(STRANGER_RATE);
+  readonly #displacements = new TokenBucket(DISPLACEMENT_RATE);
+  #hasSaidFull = false;
 
   constructor(context: RosterContext) {
     this.#context = context;
@@ -66,11 +72,11 @@ export class Roster {
     if (contradiction !== undefined) return this.#refuse('identity-contradiction', description, origin, contradiction);
     const known = this.nodes.get(description.nodeId);
     const standing = this.#standingOf(origin, now);
-    if (known === undefined && !this.#makeRoom(standing, now)) return undefined;
+    if (known === undefined && !this.#makeRoom(standing, { description, ...origin }, now)) return undefined;
     this.newest.accept(description);
     const node =
       known === undefined ? this.#add(description, origin.foundBy, standing) : this.#update(known, description, now);
-    if (origin.neighbour !== undefined) this.vouch(description, origin.neighbour);
+    if (origin.neighbour !== undefined) this.vouch(description, origin.neighbour, now);
     node.account.earn(description.bytes.length);
     node.tunnel.candidates.describe(description.endpoints.map(({ endpoint }) => endpoint));
     node.tunnel.start(now);
@@ -98,11 +104,11 @@ export class Roster {
   }
 
   /** A neighbour knows of the node as well. @returns whether others are to hear of it now, and did not before */
-  vouch({ nodeId }: Pick<Description, 'nodeId'>, neighbour: string): boolean {
+  vouch({ nodeId }: Pick<Description, 'nodeId'>, neighbour: string, now: Millis): boolean {
     const node = this.nodes.get(nodeId);
     if (node?.standing.kind !== 'claimed') return false;
     const standing = { kind: 'vouched', by: neighbour } as const;
-    return this.#makeRoom(standing, node.standing.since) && this.#raise(node, standing);
+    return this.#makeRoom(standing, node, now) && this.#raise(node, standing);
   }
 
   /** The node has answered inside the tunnel. @returns as `vouch` */
@@ -144,17 +150,34 @@ export class Roster {
   }
 
   /** @returns whether there is room */
-  #makeRoom(standing: Pick<Standing, 'kind' | 'by'>, now: Millis): boolean {
+  #makeRoom(standing: Pick<Standing, 'kind' | 'by'>, newcomer: Newcomer, now: Millis): boolean {
     const { outbox } = this.#context;
     const displaced = displacedBy(standing, this.nodes.values(), now);
     if (displaced === 'full') {
-      outbox.drop(standing.kind === 'claimed' ? 'claims-full' : 'table-full');
+      // Those that are merely claimed go by themselves.
+      const isOfClaims = standing.kind === 'claimed' && !isTableFull(this.nodes.values());
+      outbox.drop(isOfClaims ? 'claims-full' : 'table-full');
+      if (!isOfClaims) this.#sayFull(newcomer);
       return false;
     }
     if (displaced === undefined) return true;
+    if (displaced.standing.kind === 'vouched') {
+      this.#sayFull(newcomer);
+      if (!this.#displacements.take(now)) {
+        outbox.drop('displacement-rate-limited');
+        return false;
+      }
+    }
     outbox.drop('node-evicted');
     this.remove(displaced);
     return true;
+  }
+
+  /** Once, not for each that comes: the status counts them. */
+  #sayFull({ description, endpoint, foundBy }: Newcomer): void {
+    if (this.#hasSaidFull) return;
+    this.#hasSaidFull = true;
+    this.#context.outbox.event('table-full', { description, endpoint, foundBy });
   }
 
   /** Remembered, so that the same description is neither fetched nor reported again. */

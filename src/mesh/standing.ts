@@ -26,6 +26,11 @@ export interface Standee {
   readonly standing: Standing;
 }
 
+/** Whether no more nodes may come that are to stay. */
+export function isTableFull(nodes: readonly Standee[]): boolean {
+  return nodes.filter(({ standing }) => standing.kind !== 'claimed').length >= MAX_NODES;
+}
+
 /** One address, or one /64 of IPv6, since that is what one host can have for nothing. */
 export function sourceKey({ address }: Pick<Endpoint, 'address'>): string {
   const isSubnet = address.family === 6 && !isLinkLocal(address);

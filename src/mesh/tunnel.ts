@@ -9,12 +9,13 @@
  * relays reach the node, its endpoint is not moved before a Hello was answered, and goes back to the relays as soon as the
  * direct path does not answer. While it answers, its endpoint is WireGuard's business: no hint changes it.
  */
-import { endpointsEqual, type Endpoint } from '../inet/index.ts';
+import type { Endpoint } from '../inet/index.ts';
 import { after, millis, seconds, type Millis } from '../machine/index.ts';
 import type { Candidates } from './endpoints.ts';
 import type { Probe } from './messages.ts';
 import { Probing } from './probing.ts';
 import { RestingInterval } from './resting-interval.ts';
+import { FailedEndpoints } from './unproved/index.ts';
 
 const PROBE_WAIT = seconds(1);
 /** Where a session exists already, as it does on a path over relays. */
@@ -32,8 +33,6 @@ const FIRST_BACK_OFF = seconds(5);
 const MAX_BACK_OFF = seconds(60);
 /** Of nodes that have not been heard of directly. */
 const MAX_UNHEARD_BACK_OFF = seconds(600);
-/** A node that answers Hellos and no handshake (it does not trust us, say) is not tried more often than this. */
-const RETRY_HEARD_AFTER = seconds(15);
 /** Who has said goodbye is given time to go. */
 const REST_AFTER_LEAVE = seconds(10);
 /** How long traffic keeps up the interest in a direct path, and how long a probe of somebody who has one does. */
@@ -65,6 +64,8 @@ type Phase =
   /** A handshake is asked of one endpoint `until` the next one has its turn. */
   | {
       readonly name: 'trying';
+      /** `undefined`: where it has come from itself. */
+      readonly endpoint: Endpoint | undefined;
       readonly turns: readonly Endpoint[];
       readonly answered: boolean;
       readonly until: Millis;
@@ -87,7 +88,7 @@ export class Tunnel {
   #hasRelay = false;
   #activeAt = millis(-Infinity);
   #interestedUntil = millis(-Infinity);
-  #lastTried: { readonly endpoint: Endpoint; readonly at: Millis } | undefined;
+  readonly #failed = new FailedEndpoints();
   #probedAt = millis(-Infinity);
   /** Those that may still be answered, the oldest first, while the tunnel is not up. */
   readonly #probes = new Set<bigint>();
@@ -175,7 +176,7 @@ export class Tunnel {
   /** The node has another WireGuard key: all that is known of the tunnel was about the old one. */
   restart(now: Millis): void {
     this.#hasBeenUp = false;
-    this.#lastTried = undefined;
+    this.#failed.clear();
     this.#probes.clear();
     this.#resting.reset();
     this.#phase = { name: 'resting' };
@@ -187,9 +188,7 @@ export class Tunnel {
     this.candidates.hear(endpoint, now);
     const phase = this.#phase;
     if (phase.name === 'up' || (phase.name === 'trying' && phase.answered)) return;
-    const last = this.#lastTried;
-    const again = last !== undefined && endpointsEqual(last.endpoint, endpoint);
-    if (phase.name === 'resting' && again && after(last.at, RETRY_HEARD_AFTER) > now) return;
+    if (this.#failed.isLeftAlone(endpoint, now)) return;
     this.#retryAt = now;
     if (this.#isInterested(now)) this.#try(endpoint, { turns: [], answered: true }, now);
   }
@@ -197,7 +196,8 @@ export class Tunnel {
   /** The node sends through the tunnel, or has completed a handshake, directly: see whether it answers. */
   handleSession(now: Millis): void {
     if (this.#phase.name === 'up' || !this.#isInterested(now)) return;
-    this.#phase = { name: 'trying', turns: [], answered: true, until: after(now, this.#candidateTime()) };
+    const until = after(now, this.#candidateTime());
+    this.#phase = { name: 'trying', endpoint: undefined, turns: [], answered: true, until };
     this.#hasTried = true;
     this.#dueAt = millis(Math.max(now, this.#probedAt + MIN_PROBE_INTERVAL));
     this.handleTimeout(now);
@@ -219,6 +219,7 @@ export class Tunnel {
     }
     if (!this.#probes.has(nonce)) return false;
     this.#probes.clear();
+    if (this.#phase.name === 'trying' && this.#phase.endpoint !== undefined) this.#failed.forgive(this.#phase.endpoint);
     // The probe that is answered now had waited for the handshake; the next one measures the round trip.
     this.#phase = { name: 'up', probing: new Probing(this.#nonce, this.#resting, this.#activeAt, now) };
     this.#hasBeenUp = true;
@@ -251,7 +252,7 @@ export class Tunnel {
       case 'asking':
         return this.#nextTurn(this.#phase.turns, now);
       case 'trying':
-        if (this.#phase.until <= now) return this.#nextTurn(this.#phase.turns, now);
+        if (this.#phase.until <= now) return this.#endTurn(this.#phase, now);
         return this.#probeUntil(this.#phase.until, now);
     }
   }
@@ -296,12 +297,18 @@ export class Tunnel {
   #beginRound(now: Millis): void {
     this.#dueAt = undefined;
     if (!this.#isInterested(now)) return;
-    const asked = this.candidates.inTurn(this.#rounds++, now).slice(0, MAX_CANDIDATES_A_ROUND);
-    if (asked.length === 0) return;
+    const isGood = (endpoint: Endpoint) => !this.#failed.isLeftAlone(endpoint, now);
+    const asked = this.candidates.inTurn(this.#rounds++, now).filter(isGood).slice(0, MAX_CANDIDATES_A_ROUND);
+    if (asked.length === 0) return this.candidates.isEmpty ? undefined : this.#nextTurn([], now);
     for (const to of asked) this.#output.push({ kind: 'hello', to });
     this.#hasTried = true;
-    this.#phase = { name: 'asking', turns: this.candidates.heardLately(now) };
+    this.#phase = { name: 'asking', turns: this.candidates.heardLately(now).filter(isGood) };
     this.#dueAt = after(now, HELLO_WAIT);
+  }
+
+  #endTurn({ endpoint, turns, answered }: Phase & { name: 'trying' }, now: Millis): void {
+    if (endpoint !== undefined && answered) this.#failed.add(endpoint, now);
+    this.#nextTurn(turns, now);
   }
 
   #nextTurn([endpoint, ...turns]: readonly Endpoint[], now: Millis): void {
@@ -317,9 +324,8 @@ export class Tunnel {
 
   #try(endpoint: Endpoint, rest: { turns: readonly Endpoint[]; answered: boolean }, now: Millis): void {
     const until = after(now, this.#candidateTime());
-    this.#phase = { name: 'trying', ...rest, until };
+    this.#phase = { name: 'trying', endpoint, ...rest, until };
     this.#hasTried = true;
-    this.#lastTried = { endpoint, at: now };
     this.#output.push({ kind: 'endpoint', endpoint }, { kind: 'hello', to: endpoint });
     this.#probeUntil(until, now);
   }

@@ -13,7 +13,7 @@ import type { KnownNode } from './known-nodes.ts';
 import { NO_SIGNATURE, readMessage, signedPartOfHello, writeMessage, type Hello } from './messages.ts';
 import { drained, type NodeContext } from './node-context.ts';
 import type { OwnLink } from './node-interface.ts';
-import { RateLimit, TokenBucket } from './rate-limit.ts';
+import { RateLimit } from './rate-limit.ts';
 import type { Origin } from './roster.ts';
 import { sourceKey } from './standing.ts';
 import { Targets, UnprovedAddresses, type HostAddress } from './unproved/index.ts';
@@ -23,8 +23,12 @@ const RATES = {
   perSource: { perSecond: 20, burst: 60 },
   maxSources: 1024,
 };
-/** Each costs some 100 µs of CPU, whoever asks for it. */
-const SIGNATURES = { perSecond: 200, burst: 400 };
+/** To be made, or looked at: each costs some 100 µs of CPU. As many again are kept for who is known. */
+const SIGNATURES = {
+  everybody: { perSecond: 100, burst: 200 },
+  perSource: { perSecond: 10, burst: 40 },
+  maxSources: 1024,
+};
 const EXCHANGE = { window: 4, perSource: 8, total: 64 };
 
 type Call = Pick<Hello, 'echo' | 'knownSequence' | 'pleaseAnswer'>;
@@ -51,7 +55,8 @@ export class Underlay {
   readonly #challenges: Challenges;
   readonly #exchange: DescriptionExchange<Endpoint>;
   readonly #limit = new RateLimit(RATES);
-  readonly #signatures = new TokenBucket(SIGNATURES);
+  readonly #made = new RateLimit(SIGNATURES);
+  readonly #lookedAt = new RateLimit(SIGNATURES);
   readonly #unproved = new UnprovedAddresses();
   readonly #targets: Targets;
   /** By index of the link. */
@@ -80,7 +85,7 @@ export class Underlay {
       const bytes = this.#exchange.handlePart(message, from, now);
       return this.#listener.handleFetched(bytes, message.nodeId, this.#directly(from), now);
     }
-    if (!this.#limit.admits(sourceKey(from), now)) return outbox.drop('rate-limited');
+    if (!this.#admits(this.#limit, from, now)) return outbox.drop('rate-limited');
     if (message.kind === 'hello') return this.#handleHello(message, datagram, from, now);
     if (message.kind !== 'description-request') return outbox.drop('message-only-inside');
     // Strangers get our own description and nobody else's: whoever knows a node's id must not learn from us where it is.
@@ -156,16 +161,13 @@ export class Underlay {
       return;
     }
     this.discovery.handleAnswer(from, nodeId);
-    if (nodeId === own) {
-      if (this.#isSigned(hello, datagram, this.#context.own.current.identityKey)) {
-        this.#listener.handleNewsOfSelf(sequence, now);
-      }
-      return;
-    }
-    if (isNews && roster.isWorthAsking(nodeId, from, now)) this.#exchange.fetch(nodeId, from, now);
-    if (node === undefined) return;
-    if (!this.#isSigned(hello, datagram, node.description.identityKey)) return outbox.drop('hello-wrong-signature');
-    this.#handleProved(node, hello, from, now);
+    if (isNews && nodeId !== own && roster.isWorthAsking(nodeId, from, now)) this.#exchange.fetch(nodeId, from, now);
+    const signer = nodeId === own ? this.#context.own.current : node?.description;
+    if (signer === undefined) return;
+    if (!this.#admits(this.#lookedAt, from, now)) return outbox.drop('hello-signature-unread');
+    if (!this.#isSigned(hello, datagram, signer.identityKey)) return outbox.drop('hello-wrong-signature');
+    if (node === undefined) this.#listener.handleNewsOfSelf(sequence, now);
+    else this.#handleProved(node, hello, from, now);
   }
 
   /** The node itself answers at `from`, and hears us there. */
@@ -179,9 +181,13 @@ export class Underlay {
     };
     const isNamed = this.discovery.isCalled(from) || this.#listener.isToldBy(node, from);
     if (!isStraight(from, hello.target, place, isNamed)) return outbox.drop('hello-redirected');
-    this.#limit.prefer(sourceKey(from), now);
+    for (const limit of [this.#limit, this.#made, this.#lookedAt]) limit.prefer(sourceKey(from), now);
     this.#unproved.handleProved(from, now);
     neighbours.handleHeard(node, from, now);
+  }
+
+  #admits(limit: RateLimit, endpoint: Endpoint, now: Millis): boolean {
+    return limit.admits(sourceKey(endpoint), now, this.discovery.isBootstrap(endpoint));
   }
 
   #isSigned({ signature }: Hello, datagram: Uint8Array, identityKey: Uint8Array): boolean {
@@ -199,7 +205,8 @@ export class Underlay {
     const { outbox, options, tag, own } = this.#context;
     const challenge = this.#challenges.challengeFor(to, now);
     // Who was asked nothing need not prove anything.
-    if (call.echo === 0n || !this.#signatures.take(now)) return outbox.send({ ...this.#hello(call), challenge }, to);
+    const isSigned = call.echo !== 0n && this.#admits(this.#made, to, now);
+    if (!isSigned) return outbox.send({ ...this.#hello(call), challenge }, to);
     const hello = { ...this.#hello(call), challenge, target: to };
     const message = signedPartOfHello(writeMessage(hello, tag));
     outbox.send({ ...hello, signature: options.primitives.sign(own.identity.seed, message) }, to);
