@@ -5,8 +5,16 @@ import { getUint16, naiveChecksum, packetOf, setUint16, type PacketFields } from
 import { Coalescer, EXTENDED, MAX_PIECES, OPENED, REFUSED } from './coalesce.ts';
 import { DONT_FRAGMENT, IPV4, IPV6, PROTOCOL_UDP } from './ip.ts';
 import { Segmenter } from './segment.ts';
-import { ACK, CWR, FIN, PSH, TCP } from './tcp.ts';
-import { emptyVirtioHeader, GSO_NONE, GSO_TCPV4, GSO_TCPV6, NEEDS_CHECKSUM, type VirtioHeader } from './virtio.ts';
+import { ACK, CWR, ECE, FIN, PSH, TCP } from './tcp.ts';
+import {
+  emptyVirtioHeader,
+  GSO_ECN,
+  GSO_NONE,
+  GSO_TCPV4,
+  GSO_TCPV6,
+  NEEDS_CHECKSUM,
+  type VirtioHeader,
+} from './virtio.ts';
 
 interface Group {
   readonly packet: Uint8Array;
@@ -132,6 +140,39 @@ describe('segments that follow one another', () => {
   });
 });
 
+describe('segments with marks of congestion', () => {
+  const AE = 1;
+  const marked = (flags: number, ae: number): Uint8Array[] =>
+    flow([100, 100, 100], { flags: ACK | flags }).map((packet) => changed(packet, 20 + TCP.dataOffset, ae));
+
+  it('are put together where all agree on ECE and AE, and stay marked', () => {
+    for (const [flags, ae] of [
+      [ECE, 0],
+      [ECE, AE],
+      [0, AE],
+    ]) {
+      const packets = marked(flags, ae);
+      const [group, ...others] = coalesce(packets);
+      assert.equal(group.pieces, 3);
+      assert.deepEqual(others, []);
+      assert.equal(group.header.gsoType, GSO_TCPV4);
+      assert.deepEqual(cut(group), packets);
+    }
+  });
+
+  it('begin a large packet with CWR, and the host is told that it has one', () => {
+    const packets = [flow([100], { flags: ACK | CWR })[0], ...flow([100, 100, 100]).slice(1)];
+    const [group] = coalesce(packets);
+    assert.equal(group.pieces, 3);
+    assert.equal(group.header.gsoType, GSO_TCPV4 | GSO_ECN);
+    assert.deepEqual(cut(group), packets);
+  });
+
+  it('stay apart where more than the first has CWR: whoever cuts would take it from the others', () => {
+    assert.deepEqual(sizes(marked(CWR, AE)), [1, 1, 1]);
+  });
+});
+
 describe('a packet that stays alone', () => {
   it('is passed on as it came', () => {
     for (const packet of [flow([100])[0], packetOf({ protocol: PROTOCOL_UDP }), Uint8Array.of(0), new Uint8Array(90)]) {
@@ -156,6 +197,8 @@ describe('segments that do not belong together', () => {
     ['an urgent pointer', changed(second, 20 + TCP.urgent, 1)],
     ['FIN', changed(second, 20 + TCP.flags, FIN)],
     ['CWR', changed(second, 20 + TCP.flags, CWR)],
+    ['ECE', changed(second, 20 + TCP.flags, ECE)],
+    ['AE', changed(second, 20 + TCP.dataOffset, 1)],
     ['no ACK', changed(second, 20 + TCP.flags, ACK)],
     ['options', flow([100], { sequence: 1100, options: new Uint8Array(4), identification: 8 })[0]],
     ['fragments allowed for one', changed(second, IPV4.flagsAndOffset, 0x40)],
@@ -204,7 +247,7 @@ describe('any train of packets', () => {
     const steps = fc.record({
       flow: fc.nat(1),
       length: fc.constantFrom(0, 30, 100, 100, 100, 100),
-      flags: fc.constantFrom(ACK, ACK, ACK, ACK | PSH, ACK | FIN),
+      flags: fc.constantFrom(ACK, ACK, ACK, ACK | PSH, ACK | FIN, ACK | ECE, ACK | CWR),
       lost: fc.constantFrom(false, false, false, true),
       flip: fc.option(fc.nat(200), { nil: undefined, freq: 8 }),
     });

@@ -1,9 +1,9 @@
 import { checksumOf, foldSum, pseudoHeaderSum, sumWords } from './checksum.ts';
 import { plainChecksums, type Checksums } from './checksums.ts';
 import { DONT_FRAGMENT, IPV4, IPV6, PROTOCOL_TCP } from './ip.ts';
-import { ACK, PSH, TCP } from './tcp.ts';
+import { ACK, CWR, ECE, PSH, TCP } from './tcp.ts';
 import { viewOf } from './view.ts';
-import { GSO_NONE, GSO_TCPV4, GSO_TCPV6, NEEDS_CHECKSUM, type VirtioHeader } from './virtio.ts';
+import { GSO_ECN, GSO_NONE, GSO_TCPV4, GSO_TCPV6, NEEDS_CHECKSUM, type VirtioHeader } from './virtio.ts';
 
 /** What became of a packet that was added. */
 export const OPENED = 0;
@@ -26,8 +26,10 @@ interface Candidate {
  * Puts TCP segments that lie one after the other in a flow together into one large packet. Nothing is copied: a group
  * is a list of pieces of the buffer, the first one the whole first packet, the others payload alone.
  *
- * Segments join only if cutting the large packet again would give back the very same ones. UDP is passed on one by
- * one.
+ * Segments join only if cutting the large packet again would give back the very same ones. So congestion marks (ECE, and
+ * RFC 9768's AE) must agree, and "window reduced" (CWR) may stand in the first alone: whoever cuts takes it from the others
+ * (RFC 3168 §6.1.2). Accurate ECN uses it as a bit of a counter that all have, and virtio has no word for that
+ * (SKB_GSO_TCP_ACCECN of Linux 6.15): such segments are passed on one by one, as UDP is, rather than with a wrong counter.
  */
 export class Coalescer {
   readonly pieceOffsets = new Int32Array(MAX_PIECES);
@@ -125,6 +127,7 @@ export class Coalescer {
     if (next.payload > first.payload || this.#length + next.payload > LARGEST_PACKET) return false;
     const transport = offset + next.transport;
     if (view.getUint32(transport + TCP.sequence) !== this.#nextSequence) return false;
+    if ((view.getUint8(transport + TCP.flags) & CWR) !== 0) return false;
     const start = this.pieceOffsets[0];
     const isSameIp =
       view.getUint8(start) >> 4 === 4 ? this.#isSameIpv4(view, start, offset) : isSameIpv6(view, start, offset);
@@ -162,6 +165,7 @@ export class Coalescer {
     view.setUint16(tcp + TCP.checksum, foldSum(sum));
     header.flags = NEEDS_CHECKSUM;
     header.gsoType = isIpv4 ? GSO_TCPV4 : GSO_TCPV6;
+    if ((view.getUint8(tcp + TCP.flags) & CWR) !== 0) header.gsoType |= GSO_ECN;
     header.headerLength = headers;
     header.gsoSize = payload;
     header.checksumStart = transport;
@@ -190,7 +194,7 @@ function readSegment(view: DataView, offset: number, length: number, segment: Ca
   segment.headers = segment.transport + own;
   segment.payload = length - segment.headers;
   if (own < TCP.end || segment.payload <= 0) return false;
-  return (view.getUint8(transport + TCP.flags) & ~PSH) === ACK;
+  return (view.getUint8(transport + TCP.flags) & ~(PSH | ECE | CWR)) === ACK;
 }
 
 function isSameIpv6(view: DataView, a: number, b: number): boolean {
@@ -200,12 +204,14 @@ function isSameIpv6(view: DataView, a: number, b: number): boolean {
   return true;
 }
 
-/** All of the header but sequence number, PSH and checksum. */
+/** All of the header but sequence number, PSH, CWR and checksum. */
 function isSameTcp(view: DataView, a: number, b: number, length: number): boolean {
   if (view.getInt32(a + TCP.ports) !== view.getInt32(b + TCP.ports)) return false;
   if (view.getInt32(a + TCP.acknowledgment) !== view.getInt32(b + TCP.acknowledgment)) return false;
   if (view.getUint16(a + TCP.window) !== view.getUint16(b + TCP.window)) return false;
+  // With the bit AE, once called NS, behind it (RFC 9768 §3.1).
   if (view.getUint8(a + TCP.dataOffset) !== view.getUint8(b + TCP.dataOffset)) return false;
+  if (((view.getUint8(a + TCP.flags) ^ view.getUint8(b + TCP.flags)) & ECE) !== 0) return false;
   if (view.getUint16(a + TCP.urgent) !== view.getUint16(b + TCP.urgent)) return false;
   for (let i = TCP.end; i < length; i += 4) if (view.getInt32(a + i) !== view.getInt32(b + i)) return false;
   return true;

@@ -14,4 +14,5 @@ export const TCP = {
 export const FIN = 0x01;
 export const PSH = 0x08;
 export const ACK = 0x10;
+export const ECE = 0x40;
 export const CWR = 0x80;
