@@ -1,6 +1,6 @@
 import { rmSync } from 'node:fs';
 import type { UpOptions } from '../api/index.ts';
-import { forbidCoreDumps } from '../linux/index.ts';
+import { tryToForbidCoreDumps } from '../linux/index.ts';
 import { serveApi } from './api-server.ts';
 import { resolveConfig } from './config.ts';
 import { hasTerminal, listenToSignals } from './end-signals.ts';
@@ -23,8 +23,9 @@ interface Ending {
 export async function runDaemon(options: UpOptions): Promise<number> {
   const config = resolveConfig(options);
   checkPrivilege();
-  forbidCoreDumps();
   const log = createLog(config.logLevel, config.logFormat);
+  const dumpReason = tryToForbidCoreDumps();
+  if (dumpReason !== undefined) log.warn(`keys may end up in core dumps: ${dumpReason}`);
   const releases = new Releases((error) => log.warn(`while ending: ${(error as Error).message}`));
   const ending = createPromise<Ending>();
   const started = createPromise<MeshDaemon>();

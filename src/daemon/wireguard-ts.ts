@@ -14,7 +14,7 @@ import {
   type DeviceEvent,
 } from '../device/index.ts';
 import { WiremeshError } from '../error.ts';
-import { forbidCoreDumps, forgoLinkLocalAddress, listLinks, runIpBatch, setMtu } from '../linux/index.ts';
+import { forgoLinkLocalAddress, listLinks, runIpBatch, setMtu, tryToForbidCoreDumps } from '../linux/index.ts';
 import type { Timing } from '../wireguard/index.ts';
 import { printable } from '../printable.ts';
 import { hasTerminal, listenToSignals } from './end-signals.ts';
@@ -72,8 +72,8 @@ export async function runWireguardTs(argv: readonly string[]): Promise<number> {
     else await daemonize(argv[1], { name, keyLogFile, threads });
     return 0;
   } catch (error) {
+    if (error instanceof Error) tellStarter({ ready: false, message: error.message });
     if (!(error instanceof WiremeshError)) throw error;
-    tellStarter({ ready: false, message: error.message });
     if (process.send === undefined) process.stderr.write(`wireguard-ts: ${printable(error.message)}\n`);
     return 1;
   }
@@ -112,8 +112,9 @@ class DaemonizeError extends WiremeshError {
 
 /** Runs the interface until a signal comes or somebody deletes it. */
 async function serve({ name, keyLogFile, threads }: Interface): Promise<void> {
-  forbidCoreDumps();
   const log = logger(name);
+  const dumpReason = tryToForbidCoreDumps();
+  if (dumpReason !== undefined) log('error', `keys may end up in core dumps: ${dumpReason}`);
   const device = await RunningDevice.start({ name, mtu: DEFAULT_MTU, timing: testTiming(), keyLogFile, threads });
   try {
     const ended = endOf(device, log);
@@ -129,6 +130,11 @@ async function serve({ name, keyLogFile, threads }: Interface): Promise<void> {
       log('verbose', 'no real-time priority (CAP_SYS_NICE): under load, packets wait for the CPU');
     if (device.threadsReason !== undefined)
       log('error', `one thread instead of ${threads} seals and opens packets: ${device.threadsReason}`);
+    if (uapi.unwatchedReason !== undefined)
+      log(
+        'error',
+        `deleting ${path} will not end this process (${uapi.unwatchedReason}): raise fs.inotify.max_user_instances and fs.inotify.max_user_watches`,
+      );
     // As other implementations do: without its socket nobody could end the process by the name of its interface.
     const removed = new Promise<string>((resolve) => {
       uapi.onRemoved = () => resolve('the UAPI socket was removed');

@@ -38,6 +38,8 @@ export class UapiSocket {
   readonly path: string;
   /** Somebody has deleted the socket: nobody can find the interface any more. */
   onRemoved: () => void = () => {};
+  /** Why `onRemoved` will never be called, where the host has no watch for us (inotify(7)). */
+  unwatchedReason: string | undefined;
   readonly #server: Server;
   readonly #connections = new Set<Socket>();
   #watcher: FSWatcher | undefined;
@@ -84,9 +86,15 @@ export class UapiSocket {
   }
 
   #watch(): void {
-    this.#watcher = watch(dirname(this.path), (_event, name) => {
-      if (name === basename(this.path) && !existsSync(this.path)) this.onRemoved();
-    });
+    try {
+      this.#watcher = watch(dirname(this.path), (_event, name) => {
+        if (name === basename(this.path) && !existsSync(this.path)) this.onRemoved();
+      });
+    } catch (error) {
+      // EMFILE and ENOSPC: other programs of this user have taken all that there are (Kubernetes is known for that).
+      this.unwatchedReason = `inotify: ${(error as NodeJS.ErrnoException).code ?? String(error)}`;
+      return;
+    }
     // The folder itself may go.
     this.#watcher.on('error', () => this.onRemoved());
   }

@@ -1,5 +1,5 @@
 import { NativeBuffer } from './native-buffer.ts';
-import { check, libc } from './syscall.ts';
+import { check, libc, SystemCallError } from './syscall.ts';
 
 const RLIMIT_CORE = 4;
 const PR_SET_DUMPABLE = 4;
@@ -14,4 +14,15 @@ export function forbidCoreDumps(): void {
   const limit = new NativeBuffer(16);
   check(libc.setrlimit(RLIMIT_CORE, limit.address), 'setrlimit', 'the size of core dumps');
   check(libc.prctl(PR_SET_DUMPABLE, 0), 'prctl', 'this process');
+}
+
+/** The same where the host may forbid it (seccomp(2)). @returns why it could not be done, if so */
+export function tryToForbidCoreDumps(): string | undefined {
+  try {
+    forbidCoreDumps();
+    return undefined;
+  } catch (error) {
+    if (error instanceof SystemCallError) return error.message;
+    throw error;
+  }
 }

@@ -26,6 +26,36 @@ for (const threads of [1, 2]) {
     });
     after(() => tearDown(hosts, ends));
 
+    it('delivers, or answers to, a packet of any length', async () => {
+      const [{ host }, { address4, address6 }] = ends;
+      for (const [address, headers] of [
+        [address4, 28],
+        [address6, 48],
+      ] as const) {
+        for (const fragments of ['do', 'dont']) {
+          for (const length of [65_440, 65_456, 65_457, 65_472, 65_473, 65_488, 65_500, 65_534, 65_535]) {
+            const argv = [
+              'ping',
+              '-n',
+              '-c',
+              '2',
+              '-i',
+              '0.1',
+              '-W',
+              '3',
+              '-M',
+              fragments,
+              '-s',
+              `${length - headers}`,
+            ];
+            const { output } = await host.attempt([...argv, address]);
+            const isAnswered = /[12] received|too long|Frag needed|Packet too big/i.test(output);
+            assert.ok(isAnswered, `${length} bytes to ${address}, -M ${fragments}: ${output}`);
+          }
+        }
+      }
+    });
+
     it('outlives large packets of the host, before there is a session and in it', async () => {
       for (let round = 0; round < 2; round++) {
         await hosts[0].run([process.execPath, '-e', SENDER, ends[1].address4]);
