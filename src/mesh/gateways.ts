@@ -67,7 +67,7 @@ export class Gateways {
   handleDescription({ nodeId, wireGuardPublicKey: publicKey, networks }: Offerer, now: Millis): void {
     if (networks.length === 0 && !this.#candidates.has(nodeId)) return;
     this.#admit(nodeId, { publicKey, networks }, now);
-    this.#reconsiderRefused(now);
+    this.#reconsider(now);
   }
 
   /** The node is no peer any more. */
@@ -77,7 +77,7 @@ export class Gateways {
     this.#paths.delete(nodeId);
     this.#candidates.delete(nodeId);
     for (const [key, prefix] of candidate.entitledTo) this.#withdraw(key, nodeId, prefix, now);
-    this.#reconsiderRefused(now);
+    this.#reconsider(now);
   }
 
   /** How the node can be reached now; `undefined`: it cannot. */
@@ -171,14 +171,16 @@ export class Gateways {
     return entitlement === 'anybody' && isTaken ? 'offer-of-taken-address' : undefined;
   }
 
-  /** Somebody has given something up, or there is room again. */
-  #reconsiderRefused(now: Millis): void {
+  /** Somebody has given something up, there is room again, or who is named has come for what anybody could have. */
+  #reconsider(now: Millis): void {
     for (const [nodeId, candidate] of this.#candidates) {
-      const isNowEntitled = candidate.networks.some(({ prefix }) => {
+      const isOtherwiseNow = candidate.networks.some(({ prefix }) => {
         const key = formatPrefix(prefix);
-        return candidate.refused.has(key) && this.#refusalOf(nodeId, prefix, key) === undefined;
+        const isRefused = candidate.refused.has(key);
+        if (!isRefused && !candidate.entitledTo.has(key)) return false;
+        return isRefused !== (this.#refusalOf(nodeId, prefix, key) !== undefined);
       });
-      if (isNowEntitled) this.#admit(nodeId, candidate, now);
+      if (isOtherwiseNow) this.#admit(nodeId, candidate, now);
     }
   }
 
