@@ -80,6 +80,11 @@ export const statusSchema = v.object({
     startedAtUnixMs: unixMs,
   }),
   nodes: v.array(nodeSchema),
+  /** The bootstrap endpoints of the configuration: `silent` has never answered, `self` is this node itself. */
+  bootstraps: v.optional(
+    v.array(v.object({ endpoint: v.string(), state: v.picklist(['called', 'answers', 'silent', 'self']) })),
+    [],
+  ),
   networks: v.optional(networksSchema, { offered: [], imported: [] }),
   /** Datagrams of the mesh that were dropped, by reason. */
   drops: v.record(v.string(), count),

@@ -36,6 +36,7 @@ function statusOf(...nodes: NodeDocument[]): StatusDocument {
       startedAtUnixMs: NOW,
     },
     nodes,
+    bootstraps: [],
     networks: { offered: [], imported: [] },
     drops: {},
   };
@@ -45,6 +46,16 @@ describe('the status table', () => {
   it('says that the table of nodes is full, and what to do', () => {
     const status = { ...statusOf(), drops: { 'table-full': 7 } };
     assert.match(renderStatus(status, NOW, false), /^the table of nodes is full, 7 were refused; choose .* "--pin"$/m);
+  });
+
+  it('names bootstrap endpoints that do not answer', () => {
+    const bootstraps = [
+      { endpoint: '192.0.2.1:7077', state: 'silent' as const },
+      { endpoint: '192.0.2.2:7077', state: 'answers' as const },
+    ];
+    const text = renderStatus({ ...statusOf(), bootstraps }, NOW, false);
+    assert.match(text, /\nbootstrap 192\.0\.2\.1:7077 does not answer$/);
+    assert.doesNotMatch(text, /192\.0\.2\.2/);
   });
 
   it('holds lines about this node and a row for each other', () => {

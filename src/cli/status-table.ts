@@ -16,6 +16,10 @@ export function renderStatus(status: StatusDocument, nowUnixMs: number, colour: 
   ];
   const refused = status.drops['table-full'] ?? 0;
   if (refused > 0) lines.push(`the table of nodes is full, ${refused} were refused; choose whom to trust by "--pin"`);
+  for (const { endpoint, state } of status.bootstraps) {
+    if (state === 'silent') lines.push(`bootstrap ${endpoint} does not answer`);
+    if (state === 'self') lines.push(`bootstrap ${endpoint} is this node itself`);
+  }
   const rows = nodes.map((node) => rowOf(node, nameOf, nowUnixMs));
   const tables = [
     rows.length > 0 ? plainTable(HEAD, rows, colour) : undefined,

@@ -23,6 +23,7 @@ const STATUS: StatusDocument = {
     startedAtUnixMs: 0,
   },
   nodes: [],
+  bootstraps: [],
   networks: { offered: [], imported: [] },
   drops: {},
 };

@@ -25,6 +25,7 @@ import {
   type TrustPolicy,
 } from '../mesh/index.ts';
 import { BEACON_GROUP } from './beacon-group.ts';
+import { describeBootstrap } from './bootstrap-words.ts';
 import { BootstrapResolver } from './bootstrap.ts';
 import type { Config } from './config.ts';
 import { describeEvent } from './event-words.ts';
@@ -272,6 +273,10 @@ export class MeshDaemon {
       storeMemory: (memory) => state.storeMemory(memory),
       storeSeqno: (seqno) => state.storeSeqno(seqno),
       onEvent: (event) => this.#logEvent(event),
+      onBootstrapState: (endpoint, state) => {
+        const { level, words } = describeBootstrap(endpoint, state, parts.config.mesh);
+        parts.log[level](words);
+      },
       onTrouble: (what, error) => this.#handleTrouble(what, error as Error),
     });
     this.#knownSources = new KnownSources(

@@ -8,11 +8,15 @@ export type HostStatus = Pick<
   'interface' | 'port' | 'wireGuardPublicKey' | 'trust' | 'links' | 'startedAtUnixMs'
 >;
 
-export function statusDocument({ self, nodes, networks, drops }: NodeStatus, host: HostStatus): StatusDocument {
+export function statusDocument(
+  { self, nodes, bootstraps, networks, drops }: NodeStatus,
+  host: HostStatus,
+): StatusDocument {
   const { nodeId, hostName, meshName, sequence } = self;
   return {
     self: { nodeId, address: formatAddress(self.address), hostName, meshName, sequence, ...host },
     nodes: nodes.map(nodeDocument).sort((a, b) => (a.hostName + a.nodeId < b.hostName + b.nodeId ? -1 : 1)),
+    bootstraps: bootstraps.map(({ endpoint, state }) => ({ endpoint: formatEndpoint(endpoint), state })),
     networks: networksDocument(networks, new Map(nodes.map((node) => [node.nodeId, node.hostName]))),
     drops,
   };

@@ -47,6 +47,7 @@ function wire(outputsByInput: Record<string, NodeOutput[]>, timeoutAt?: number) 
     routeImport: (prefix: Prefix, isWanted: boolean): void =>
       void seen.push(`${isWanted ? 'route' : 'no route'} ${formatPrefix(prefix)}`),
     storeSequence: (sequence: number): void => void seen.push(`store ${sequence}`),
+    onBootstrapState: (_endpoint: unknown, state: string): void => void seen.push(`bootstrap ${state}`),
     storeMemory: ({ length }: Uint8Array): void => void seen.push(`store ${length} bytes`),
     storeSeqno: (seqno: number): void => void seen.push(`store seqno ${seqno}`),
     onEvent: (event: NodeEvent) => void seen.push(`event ${event.kind}`),

@@ -1,7 +1,7 @@
 import type { Endpoint, IpAddress, Prefix } from '../inet/index.ts';
 import { millis, type Machine, type Millis } from '../machine/index.ts';
 import type { DeviceEvent } from '../device/index.ts';
-import type { NodeEvent, NodeInput, NodeOutput, RelayRouteChange } from '../mesh/index.ts';
+import type { BootstrapState, NodeEvent, NodeInput, NodeOutput, RelayRouteChange } from '../mesh/index.ts';
 import type { DeviceChange, DeviceState } from '../wireguard/index.ts';
 import { beaconEndpoint } from './beacon-group.ts';
 
@@ -26,6 +26,7 @@ export interface NodeWorld {
   storeSeqno(seqno: number): void;
   storeMemory(memory: Uint8Array): void;
   onEvent(event: NodeEvent): void;
+  onBootstrapState(endpoint: Endpoint, state: BootstrapState): void;
   /** Something went wrong that the node can live with. */
   onTrouble(what: string, error: unknown): void;
 }
@@ -158,6 +159,9 @@ export class Wiring {
         break;
       case 'store-seqno':
         this.#store('the seqno of our routes', () => this.#world.storeSeqno(output.seqno));
+        break;
+      case 'bootstrap-state':
+        this.#world.onBootstrapState(output.endpoint, output.state);
         break;
       case 'store-memory':
         this.#store('what is known of other nodes', () => this.#world.storeMemory(output.memory));

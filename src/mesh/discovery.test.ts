@@ -4,6 +4,7 @@ import { endpointOf, parseAddress } from '../inet/index.ts';
 import { millis, seconds, type Millis } from '../machine/index.ts';
 import { Discovery } from './discovery.ts';
 
+const SELF = endpointOf(parseAddress('127.0.0.1')!, 51820);
 const BOOTSTRAP = endpointOf(parseAddress('192.0.2.1')!, 51820);
 
 class Bench {
@@ -13,13 +14,17 @@ class Bench {
     () => this.live.size === 0,
     () => 0.5,
   );
+  readonly told: string[] = [];
   now = millis(0);
 
   /** When something came out, in milliseconds. */
   run(until: Millis): number[] {
     const times: number[] = [];
     for (;;) {
-      while (this.discovery.poll() !== undefined) times.push(this.now);
+      for (let output = this.discovery.poll(); output !== undefined; output = this.discovery.poll()) {
+        if (output.kind === 'bootstrap') this.told.push(`${this.now} ${output.state}`);
+        else times.push(this.now);
+      }
       const next = this.discovery.nextTimeout();
       if (next === undefined || next > until) break;
       this.now = next;
@@ -64,12 +69,32 @@ describe('a bootstrap endpoint', () => {
   it('is called once a minute while its node is live, and at once when that is lost', () => {
     const bench = new Bench();
     bench.discovery.handleBootstrap([BOOTSTRAP], bench.now);
-    bench.discovery.handleAnswer(BOOTSTRAP, 'node');
+    bench.discovery.handleAnswer(BOOTSTRAP, 'node', false);
     bench.live.add('node');
     assert.deepEqual(bench.run(seconds(150)), [0, 1000, 61_000, 121_000]);
     bench.live.clear();
     bench.discovery.handleLost('node', bench.now);
     assert.deepEqual(bench.run(seconds(153)), [150_000, 151_000, 152_250]);
+  });
+
+  it('is told to be silent within ten seconds, once, and to answer when it does', () => {
+    const bench = new Bench();
+    bench.discovery.handleBootstrap([BOOTSTRAP], bench.now);
+    bench.run(seconds(300));
+    bench.discovery.handleAnswer(BOOTSTRAP, 'node', false);
+    bench.run(seconds(400));
+    assert.deepEqual(bench.told, ['8000 silent', '300000 answers']);
+    assert.deepEqual(bench.discovery.bootstraps, [{ endpoint: BOOTSTRAP, state: 'answers' }]);
+  });
+
+  it('is not spoken of if it answers, and once if it is the node itself', () => {
+    const bench = new Bench();
+    bench.discovery.handleBootstrap([BOOTSTRAP, SELF], bench.now);
+    bench.run(seconds(1));
+    bench.discovery.handleAnswer(BOOTSTRAP, 'node', false);
+    for (let i = 0; i < 3; i++) bench.discovery.handleAnswer(SELF, 'own', true);
+    bench.run(seconds(400));
+    assert.deepEqual(bench.told, ['1000 self']);
   });
 
   it('keeps its schedule when names are resolved again to the same address', () => {

@@ -14,8 +14,17 @@ const BACK_OFF_GROWTH = 1.25;
 /** Also how often an endpoint is called behind which a live node is: somebody else may be there one day. */
 const MAX_BACK_OFF = seconds(60);
 
+/** By then an endpoint has been called five times. */
+const SILENT_AFTER = seconds(8);
+
+/** `silent`: nobody has answered there so far; `self`: this node itself does. */
+export type BootstrapState = 'called' | 'answers' | 'silent' | 'self';
+
 export type DiscoveryOutput =
-  { readonly kind: 'beacon'; readonly link: number } | { readonly kind: 'hello'; readonly to: Endpoint };
+  | { readonly kind: 'beacon'; readonly link: number }
+  | { readonly kind: 'hello'; readonly to: Endpoint }
+  /** What an administrator should read of a bootstrap endpoint: that it is silent or this node, or is so no more. */
+  | { readonly kind: 'bootstrap'; readonly endpoint: Endpoint; readonly state: BootstrapState };
 
 interface Link {
   sent: number;
@@ -28,6 +37,8 @@ interface Bootstrap {
   readonly isFormer: boolean;
   /** Who answered last. */
   nodeId: string | undefined;
+  state: BootstrapState;
+  readonly silentAt: Millis;
   backOff: Millis;
   dueAt: Millis;
 }
@@ -87,9 +98,20 @@ export class Discovery {
   }
 
   /** `nodeId` answered from `endpoint`. */
-  handleAnswer(endpoint: Endpoint, nodeId: string): void {
+  handleAnswer(endpoint: Endpoint, nodeId: string, isSelf: boolean): void {
     const bootstrap = this.#bootstrapsByEndpoint.get(formatEndpoint(endpoint));
-    if (bootstrap !== undefined) bootstrap.nodeId = nodeId;
+    if (bootstrap === undefined) return;
+    bootstrap.nodeId = nodeId;
+    const { state } = bootstrap;
+    bootstrap.state = isSelf ? 'self' : 'answers';
+    const isNews = state !== bootstrap.state && (isSelf || state !== 'called');
+    if (isNews) this.#tell(bootstrap);
+  }
+
+  /** Of those that the configuration names. */
+  get bootstraps(): { readonly endpoint: Endpoint; readonly state: BootstrapState }[] {
+    const named = [...this.#bootstrapsByEndpoint.values()].filter(({ isFormer }) => !isFormer);
+    return named.map(({ endpoint, state }) => ({ endpoint, state }));
   }
 
   handleLost(nodeId: string, now: Millis): void {
@@ -110,7 +132,12 @@ export class Discovery {
 
   handleTimeout(now: Millis): void {
     for (const [index, link] of this.#links) if (link.dueAt <= now) this.#beacon(index, link, now);
-    for (const bootstrap of this.#bootstrapsByEndpoint.values()) if (bootstrap.dueAt <= now) this.#call(bootstrap, now);
+    for (const bootstrap of this.#bootstrapsByEndpoint.values()) {
+      if (bootstrap.dueAt <= now) this.#call(bootstrap, now);
+      if (bootstrap.state !== 'called' || bootstrap.silentAt > now) continue;
+      bootstrap.state = 'silent';
+      this.#tell(bootstrap);
+    }
   }
 
   poll(): DiscoveryOutput | undefined {
@@ -118,8 +145,12 @@ export class Discovery {
   }
 
   nextTimeout(): Millis | undefined {
-    const schedules = [...this.#links.values(), ...this.#bootstrapsByEndpoint.values()];
-    return schedules.length === 0 ? undefined : millis(Math.min(...schedules.map(({ dueAt }) => dueAt)));
+    let next = Infinity;
+    for (const { dueAt } of this.#links.values()) next = Math.min(next, dueAt);
+    for (const { dueAt, silentAt, state } of this.#bootstrapsByEndpoint.values()) {
+      next = Math.min(next, dueAt, state === 'called' ? silentAt : Infinity);
+    }
+    return next === Infinity ? undefined : millis(next);
   }
 
   #beacon(index: number, link: Link, now: Millis): void {
@@ -135,8 +166,13 @@ export class Discovery {
     const key = formatEndpoint(endpoint);
     const known = this.#bootstrapsByEndpoint.get(key);
     if (known !== undefined && (isFormer || !known.isFormer)) return;
-    const schedule = { nodeId: known?.nodeId, backOff: FIRST_BACK_OFF, dueAt: now };
-    this.#bootstrapsByEndpoint.set(key, { endpoint, isFormer, ...schedule });
+    const answered = known?.state === 'answers' || known?.state === 'self' ? known.state : 'called';
+    const schedule = { nodeId: known?.nodeId, state: answered, backOff: FIRST_BACK_OFF, dueAt: now } as const;
+    this.#bootstrapsByEndpoint.set(key, { endpoint, isFormer, silentAt: after(now, SILENT_AFTER), ...schedule });
+  }
+
+  #tell({ endpoint, state, isFormer }: Bootstrap): void {
+    if (!isFormer) this.#output.push({ kind: 'bootstrap', endpoint, state });
   }
 
   #call(bootstrap: Bootstrap, now: Millis): void {

@@ -4,6 +4,7 @@
  */
 export * from './node-interface.ts';
 export * from './node.ts';
+export type { BootstrapState } from './discovery.ts';
 export * from './trust.ts';
 export * from './known-nodes.ts';
 export * from './identity.ts';

@@ -77,6 +77,7 @@ export class NetworkForTesting {
   readonly changes: { readonly host: string; readonly change: DeviceChange }[] = [];
   readonly storedSequences = new Map<string, number>();
   readonly storedSeqnos = new Map<string, number>();
+  readonly bootstrapStates: string[] = [];
   readonly storedMemories = new Map<string, Uint8Array>();
   /** Every mesh datagram outside tunnels, by whom it was sent. */
   readonly sent: { readonly host: string; readonly to: Endpoint | undefined; readonly datagram: Uint8Array }[] = [];
@@ -305,6 +306,9 @@ export class NetworkForTesting {
         return;
       case 'store-seqno':
         this.storedSeqnos.set(host.name, output.seqno);
+        return;
+      case 'bootstrap-state':
+        this.bootstrapStates.push(`${host.name} ${formatAddress(output.endpoint.address)} ${output.state}`);
         return;
       case 'store-memory':
         this.storedMemories.set(host.name, output.memory);

@@ -4,6 +4,7 @@ import type { Endpoint, IpAddress, Prefix } from '../inet/index.ts';
 import type { Millis } from '../machine/index.ts';
 import type { DeviceChange, PeerState } from '../wireguard/configuration.ts';
 import type { OfferedNetwork } from './description.ts';
+import type { BootstrapState } from './discovery.ts';
 import type { ImportRule } from './entitlement.ts';
 import type { NetworkView } from './gateways.ts';
 import type { FoundBy } from './known-nodes.ts';
@@ -85,6 +86,8 @@ export type NodeOutput =
   | { readonly kind: 'store-seqno'; readonly seqno: number }
   /** What is known of others, for the next life. */
   | { readonly kind: 'store-memory'; readonly memory: Uint8Array }
+  /** The bootstrap endpoint does not answer, is this node itself, or does answer after all. */
+  | { readonly kind: 'bootstrap-state'; readonly endpoint: Endpoint; readonly state: BootstrapState }
   | { readonly kind: 'event'; readonly event: NodeEvent };
 
 export interface RelayRouteChange {
@@ -136,6 +139,7 @@ export interface NodeStatus {
     readonly sequence: number;
   };
   readonly nodes: readonly NodeView[];
+  readonly bootstraps: readonly { readonly endpoint: Endpoint; readonly state: BootstrapState }[];
   /** What this node offers, and what it imports from others. */
   readonly networks: { readonly offered: readonly OfferedNetwork[]; readonly imported: readonly NetworkView[] };
   /** Datagrams and descriptions that were dropped, by reason. */

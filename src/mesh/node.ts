@@ -166,6 +166,7 @@ export class MeshNode implements Machine<NodeInput, NodeOutput> {
     return {
       self: { nodeId: this.nodeId, address: this.address, hostName, meshName, sequence },
       nodes: roster.nodes.values().map((node) => this.#viewOf(node)),
+      bootstraps: this.#underlay.discovery.bootstraps,
       networks: { offered: own.current.networks, imported: this.#imports.views() },
       drops: { ...outbox.drops, ...this.#paths.drops() },
     };

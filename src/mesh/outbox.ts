@@ -1,6 +1,7 @@
 /** What a node wants done, in order, until somebody polls it; and the count of what it ignored. */
 import type { Endpoint, Prefix } from '../inet/index.ts';
 import type { PeerChange } from '../wireguard/configuration.ts';
+import type { BootstrapState } from './discovery.ts';
 import type { KnownNode } from './known-nodes.ts';
 import { writeMessage, type Message } from './messages.ts';
 import type { NodeEvent, NodeOutput, RelayRouteChange } from './node-interface.ts';
@@ -53,6 +54,10 @@ export class Outbox {
 
   storeSeqno(seqno: number): void {
     this.#output.push({ kind: 'store-seqno', seqno });
+  }
+
+  bootstrap(endpoint: Endpoint, state: BootstrapState): void {
+    this.#output.push({ kind: 'bootstrap-state', endpoint, state });
   }
 
   storeMemory(memory: Uint8Array): void {

@@ -130,7 +130,8 @@ export class Underlay {
     const { outbox } = this.#context;
     for (const output of drained(this.discovery)) {
       if (output.kind === 'hello') this.call(output.to, now);
-      else outbox.beacon(this.#hello(BEACON), output.link);
+      else if (output.kind === 'beacon') outbox.beacon(this.#hello(BEACON), output.link);
+      else outbox.bootstrap(output.endpoint, output.state);
     }
     for (const { message, to } of drained(this.#exchange)) outbox.send(message, to);
   }
@@ -160,7 +161,7 @@ export class Underlay {
       if (node !== undefined && !isNews && isFamiliar) this.#context.neighbours.handleUnsigned(node, from, now);
       return;
     }
-    this.discovery.handleAnswer(from, nodeId);
+    this.discovery.handleAnswer(from, nodeId, nodeId === own);
     if (isNews && nodeId !== own && roster.isWorthAsking(nodeId, from, now)) this.#exchange.fetch(nodeId, from, now);
     const signer = nodeId === own ? this.#context.own.current : node?.description;
     if (signer === undefined) return;

@@ -57,6 +57,9 @@ describe('nodes that were killed, as is their bootstrap host', () => {
     for (const name of ['a', 'b'] as const) await node(name).start(CONFIG);
     await node('a').reaches('b');
     await node('b').reaches('a');
+    const isSaid = () => /bootstrap 198\.51\.100\.1:7077 does not answer: check the address/.test(node('a').log);
+    await until('a says that its bootstrap host is silent', () => Promise.resolve(isSaid()), 20_000);
+    assert.deepEqual((await node('a').status())?.bootstraps, [{ endpoint: '198.51.100.1:7077', state: 'silent' }]);
     assert.doesNotMatch(node('a').log, /damaged|cannot be stored/);
   });
 

@@ -55,6 +55,7 @@ function statusOf(hostName: string): Parameters<typeof renderStatus>[0] {
       ...{ interface: 'wm0', port: 7077, wireGuardPublicKey: 'AAAA', trust: 'open', links: [], startedAtUnixMs: 0 },
     },
     nodes: [{ ...node, foundBy: 'beacon', state: 'up', path: 'direct' }],
+    bootstraps: [],
     networks: { offered: [], imported: [] },
     drops: {},
   };

@@ -73,6 +73,7 @@ describe('two nodes that start again while the bootstrap host is gone', () => {
     net.runFor(seconds(10));
     assert.deepEqual(net.up('a'), ['b']);
     assert.deepEqual(net.up('b'), ['a']);
+    assert.deepEqual(net.bootstrapStates, ['a 192.0.2.1 silent', 'b 192.0.2.1 silent']);
   });
 
   it('find each other though what they had signed has expired', () => {
