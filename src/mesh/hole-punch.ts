@@ -1,7 +1,13 @@
 /**
  * Hole punching to one node with which a relayed session exists: both sides tell each other over it where they may be
- * reached (a call), and then send Hellos there at the same time. Each Hello opens the sender's own NAT for the other's.
- * That a Hello is answered with its challenge proves the path; what becomes of it is not decided here.
+ * reached (a call), and then send Hellos there. Each Hello opens the sender's own NAT for the other's. That a Hello is
+ * answered with its challenge proves the path; what becomes of it is not decided here.
+ *
+ * The first two Hellos have to meet on the way. Where one comes to the other's NAT before that was opened, a Linux router
+ * takes it for a connection with itself and gives what goes out afterwards another port than the one that was told
+ * (docs/decisions/0038-hole-punching-by-the-clock.md). So each begins such that both would be at the caller's relay at one
+ * time: as far as the way from there to one NAT may be longer than to the other, so far are the NATs at least apart.
+ * And after a failure both are silent for longer than Linux remembers what came in unasked.
  *
  * It succeeds where both NATs map a socket to one port for all destinations (RFC 4787 §4.1), whatever they filter, and where
  * one side has no NAT. It fails between a NAT that takes a new port for each destination and one that filters by port; then
@@ -19,9 +25,14 @@ const MAX_CALLS = 3;
 const FIRST_ROUND_INTERVAL = millis(50);
 const MAX_ROUND_INTERVAL = millis(800);
 const PUNCH_TIME = seconds(3);
+/** From the answer to a call until the first Hello of who answers. More than CALL_INTERVAL: an answer may be lost. */
+const ANSWERER_WAIT = seconds(1.25);
 /** Between two beginnings: a node of the mesh must not have us shoot at addresses of its choice as fast as it likes. */
 const MIN_PUNCH_INTERVAL = seconds(1);
-const FIRST_BACK_OFF = seconds(10);
+/** Above nf_conntrack_udp_timeout, 30 s. */
+const FIRST_BACK_OFF = seconds(35);
+/** After calls that nobody has answered. */
+const UNANSWERED_BACK_OFF = seconds(10);
 const MAX_BACK_OFF = seconds(600);
 
 /**
@@ -42,6 +53,7 @@ type Phase =
   | {
       readonly name: 'punching';
       readonly targets: readonly Endpoint[];
+      readonly isAnswerer: boolean;
       readonly until: Millis;
       readonly interval: Millis;
       /** How many Hellos may still be sent. */
@@ -49,17 +61,25 @@ type Phase =
     }
   | { readonly name: 'resting' };
 
-export class HolePunch {
+export interface HolePunchOptions {
   /** Where this node may be reached, as it knows now. */
-  readonly #ownCandidates: (now: Millis) => readonly Endpoint[];
+  readonly ownCandidates: (now: Millis) => readonly Endpoint[];
+  /** To the first relay on the way to the other side. */
+  readonly roundTripToRelay: () => Millis;
+  /** Where both have called: whether it is our call that counts. */
+  readonly isPreferredCaller: boolean;
+}
+
+export class HolePunch {
+  readonly #options: HolePunchOptions;
   readonly #output: HolePunchOutput[] = [];
   #phase: Phase = { name: 'idle' };
   #dueAt: Millis | undefined;
   #backOff = FIRST_BACK_OFF;
   #begunAt = millis(-Infinity);
 
-  constructor(ownCandidates: (now: Millis) => readonly Endpoint[]) {
-    this.#ownCandidates = ownCandidates;
+  constructor(options: HolePunchOptions) {
+    this.#options = options;
   }
 
   /** There is traffic, and it goes through a relay. To be said as often as it is noticed. */
@@ -71,16 +91,22 @@ export class HolePunch {
 
   /** The other side says where it may be reached, and asks whether it is to be told the same. */
   handleCall(call: { pleaseAnswer: boolean; candidates: readonly Endpoint[] }, now: Millis): void {
-    if (call.pleaseAnswer) this.#output.push({ kind: 'call', pleaseAnswer: false, candidates: this.#candidates(now) });
+    const { pleaseAnswer } = call;
+    // It will answer our call, or has not got it, and gets the next one.
+    if (pleaseAnswer && this.#phase.name === 'calling' && this.#options.isPreferredCaller) return;
     const targets = call.candidates.filter(isWorthDescribing).slice(0, MAX_CALL_CANDIDATES);
+    if (pleaseAnswer) this.#output.push({ kind: 'call', pleaseAnswer: false, candidates: this.#candidates(now) });
     if (targets.length === 0) return this.#rest(now);
-    // Both may have called at once: the first of the two calls has begun it.
-    if (this.#phase.name === 'punching' && sameEndpoints(this.#phase.targets, targets)) return;
-    if (after(this.#begunAt, MIN_PUNCH_INTERVAL) > now) return;
-    this.#begunAt = now;
-    const rest = { until: after(now, PUNCH_TIME), interval: FIRST_ROUND_INTERVAL, hellosLeft: MAX_HELLOS };
-    this.#phase = { name: 'punching', targets, ...rest };
-    this.#dueAt = now;
+    const phase = this.#phase;
+    const isWaiting = phase.name === 'punching' && this.#begunAt > now;
+    // A call that is repeated, and the answer to it, set both clocks anew.
+    const isRunning = phase.name === 'punching' && sameEndpoints(phase.targets, targets);
+    if (isRunning && !(isWaiting && phase.isAnswerer === pleaseAnswer)) return;
+    if (!isWaiting && after(this.#begunAt, MIN_PUNCH_INTERVAL) > now) return;
+    this.#begunAt = after(now, this.#waitFor(pleaseAnswer));
+    const rest = { until: after(this.#begunAt, PUNCH_TIME), interval: FIRST_ROUND_INTERVAL, hellosLeft: MAX_HELLOS };
+    this.#phase = { name: 'punching', targets, isAnswerer: pleaseAnswer, ...rest };
+    this.#dueAt = this.#begunAt;
     this.handleTimeout(now);
   }
 
@@ -100,8 +126,9 @@ export class HolePunch {
     if (this.#dueAt === undefined || this.#dueAt > now) return;
     const phase = this.#phase;
     if (phase.name === 'calling') {
-      if (phase.calls < MAX_CALLS) this.#call(phase.calls, now);
-      else this.#rest(now);
+      if (phase.calls < MAX_CALLS) return this.#call(phase.calls, now);
+      this.#phase = { name: 'resting' };
+      this.#dueAt = after(now, UNANSWERED_BACK_OFF);
     } else if (phase.name === 'punching') {
       if (phase.until <= now) return this.#rest(now);
       const targets = phase.targets.slice(0, phase.hellosLeft);
@@ -121,6 +148,14 @@ export class HolePunch {
     return this.#phase.name === 'calling' || this.#phase.name === 'punching' ? this.#dueAt : undefined;
   }
 
+  /**
+   * Until our first Hello. The answerer's is at the caller's relay its wait and one way later than its answer, the
+   * caller's half a round trip after it was sent; the answer itself takes half a round trip from there.
+   */
+  #waitFor(isAnswerer: boolean): Millis {
+    return isAnswerer ? ANSWERER_WAIT : millis(Math.max(0, ANSWERER_WAIT - this.#options.roundTripToRelay()));
+  }
+
   #call(calls: number, now: Millis): void {
     this.#output.push({ kind: 'call', pleaseAnswer: true, candidates: this.#candidates(now) });
     this.#phase = { name: 'calling', calls: calls + 1 };
@@ -134,7 +169,7 @@ export class HolePunch {
   }
 
   #candidates(now: Millis): readonly Endpoint[] {
-    return this.#ownCandidates(now).slice(0, MAX_CALL_CANDIDATES);
+    return this.#options.ownCandidates(now).slice(0, MAX_CALL_CANDIDATES);
   }
 }
 

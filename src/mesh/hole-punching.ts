@@ -72,7 +72,11 @@ export class HolePunching {
   #punchTo(node: KnownNode): HolePunch {
     let punch = this.#punches.get(node);
     if (punch === undefined) {
-      punch = new HolePunch((now) => this.#candidates(now));
+      punch = new HolePunch({
+        ownCandidates: (now) => this.#candidates(now),
+        roundTripToRelay: () => node.route?.via.tunnel.smoothedRtt ?? millis(0),
+        isPreferredCaller: this.#context.nodeId < node.description.nodeId,
+      });
       this.#punches.set(node, punch);
     }
     return punch;

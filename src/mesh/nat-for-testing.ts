@@ -3,17 +3,33 @@
  * and when it forgets (§4.3). As Linux does, it counts the time for each remote endpoint by itself. Hairpinning (§6) is not
  * modelled.
  */
-import { endpointOf, formatEndpoint, type Endpoint, type IpAddress } from '../inet/index.ts';
+import {
+  addressesEqual,
+  endpointOf,
+  formatEndpoint,
+  parseEndpoint,
+  type Endpoint,
+  type IpAddress,
+} from '../inet/index.ts';
 import { after, type Millis } from '../machine/index.ts';
 
 const FIRST_CHANGED_PORT = 40_000;
 
 type Dependence = 'endpoint-independent' | 'address-and-port-dependent';
 
+/** Something between a host and the routed network that rewrites the host's address. */
+export interface Nat {
+  readonly address: IpAddress;
+  /** @returns the source that `to` sees; `undefined` if the packet is dropped */
+  translateOut(inside: Endpoint, to: Endpoint, now: Millis): Endpoint | undefined;
+  /** @returns for whom a packet to `outside` is; `undefined` if it is not let in */
+  translateIn(outside: Endpoint, from: Endpoint, now: Millis): Endpoint | undefined;
+}
+
 export interface NatOptions {
   readonly outside: IpAddress;
   readonly mapping: Dependence;
-  readonly filtering: Dependence;
+  readonly filtering: Dependence | 'address-dependent';
   /** Whether a mapping has the port of the inside; else, as always where it depends on the remote one, a new one. */
   readonly keepsPort: boolean;
   readonly timeout: Millis;
@@ -28,7 +44,7 @@ interface Mapping {
   readonly passedAtByRemote: Map<string, Millis>;
 }
 
-export class NatForTesting {
+export class NatForTesting implements Nat {
   readonly address: IpAddress;
   readonly #options: NatOptions;
   #mappings: Mapping[] = [];
@@ -39,7 +55,6 @@ export class NatForTesting {
     this.#options = options;
   }
 
-  /** @returns the source that `to` sees */
   translateOut(inside: Endpoint, to: Endpoint, now: Millis): Endpoint {
     this.#expire(now);
     const [source, remote] = [formatEndpoint(inside), formatEndpoint(to)];
@@ -55,18 +70,23 @@ export class NatForTesting {
     return mapping.outside;
   }
 
-  /** @returns for whom a packet to `outside` is; `undefined` if it is not let in */
   translateIn(outside: Endpoint, from: Endpoint, now: Millis): Endpoint | undefined {
     this.#expire(now);
     const mapping = this.#mappings.find((known) => known.outside.port === outside.port);
     const remote = formatEndpoint(from);
-    const isWelcome = this.#options.filtering === 'endpoint-independent' || mapping?.passedAtByRemote.has(remote);
-    if (mapping === undefined || !isWelcome) return undefined;
+    if (mapping === undefined || !this.#isWelcome(from, mapping)) return undefined;
     // Who is let in by another's mapping does not become one that it was made for.
     if (this.#options.isRefreshedInbound && mapping.passedAtByRemote.has(remote)) {
       mapping.passedAtByRemote.set(remote, now);
     }
     return mapping.inside;
+  }
+
+  #isWelcome(from: Endpoint, { passedAtByRemote }: Mapping): boolean {
+    if (this.#options.filtering === 'endpoint-independent') return true;
+    if (passedAtByRemote.has(formatEndpoint(from))) return true;
+    if (this.#options.filtering !== 'address-dependent') return false;
+    return [...passedAtByRemote.keys()].some((remote) => addressesEqual(parseEndpoint(remote)!.address, from.address));
   }
 
   get #isForAll(): boolean {

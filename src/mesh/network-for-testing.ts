@@ -16,7 +16,7 @@ import {
 import { after, millis, seconds, type Millis } from '../machine/index.ts';
 import type { DeviceChange, PeerChange } from '../wireguard/configuration.ts';
 import { DeviceForTesting, lengthOfMessage, type WireGuardMessage } from './device-for-testing.ts';
-import type { NatForTesting } from './nat-for-testing.ts';
+import type { Nat } from './nat-for-testing.ts';
 import type { NodeEvent, NodeInput, NodeOptions, NodeOutput } from './node-interface.ts';
 import { MeshNode } from './node.ts';
 import { provedKey } from './wireguard-key-for-testing.ts';
@@ -48,7 +48,8 @@ interface Host {
   readonly links: readonly number[];
   readonly addresses: readonly IpAddress[];
   readonly linkLocal: IpAddress;
-  readonly nat: NatForTesting | undefined;
+  readonly nat: Nat | undefined;
+  readonly accessDelay: Millis;
   /** What a machine that runs nothing of ours does with what it gets. */
   readonly receive?: (wire: Wire, from: Endpoint) => void;
   running: Running | undefined;
@@ -69,7 +70,9 @@ export interface HostOptions extends Omit<Partial<NodeOptions>, 'wireGuardPublic
   /** On the routed network, where everybody reaches everybody. */
   readonly addresses?: readonly IpAddress[];
   /** Between its addresses and the routed network. */
-  readonly nat?: NatForTesting;
+  readonly nat?: Nat;
+  /** Between the host and its NAT, or where one would be. */
+  readonly accessDelay?: Millis;
 }
 
 export class NetworkForTesting {
@@ -105,7 +108,7 @@ export class NetworkForTesting {
   readonly #primitives: IdentityPrimitives;
   readonly #hosts = new Map<string, Host>();
   readonly #hostsByAddress = new Map<string, Host>();
-  readonly #natsByAddress = new Map<string, NatForTesting>();
+  readonly #natsByAddress = new Map<string, Nat>();
   #calendar: { at: Millis; run: () => void }[] = [];
   #sessionCount = 0;
 
@@ -120,7 +123,7 @@ export class NetworkForTesting {
 
   /** Starts a host, or starts one again that was killed; what is not given is derived from its name. */
   start(name: string, options: HostOptions = {}): MeshNode {
-    const { links = [1], addresses = [], nat, wireGuardPrivateKey, ...nodeOptions } = options;
+    const { links = [1], addresses = [], nat, accessDelay = millis(0), wireGuardPrivateKey, ...nodeOptions } = options;
     const seed = this.#primitives.sha224(Uint8Array.from(name, (letter) => letter.charCodeAt(0)));
     const identitySeed = options.identitySeed ?? Uint8Array.of(...seed, 0, 0, 0, 0);
     const key = provedKey(
@@ -145,7 +148,8 @@ export class NetworkForTesting {
       ...nodeOptions,
       ...key,
     });
-    const host: Host = { name, links, addresses, linkLocal: linkLocalFrom(seed), nat, running: undefined };
+    const linkLocal = linkLocalFrom(seed);
+    const host: Host = { name, links, addresses, linkLocal, nat, accessDelay, running: undefined };
     const running = { node, device: this.#newDevice(host, node, key.wireGuardPublicKey), dueAt: millis(Infinity) };
     host.running = running;
     this.#add(host);
@@ -161,7 +165,8 @@ export class NetworkForTesting {
     const { links = [1], addresses = [] } = options;
     const seed = this.#primitives.sha224(Uint8Array.from(name, (letter) => letter.charCodeAt(0)));
     const linkLocal = linkLocalFrom(seed);
-    this.#add({ name, links, addresses, linkLocal, nat: undefined, receive, running: undefined });
+    const plain = { nat: undefined, accessDelay: millis(0), running: undefined };
+    this.#add({ name, links, addresses, linkLocal, receive, ...plain });
   }
 
   /** As SIGKILL: nobody is told, nothing is kept but what was stored. */
@@ -343,14 +348,23 @@ export class NetworkForTesting {
 
   #transmitRouted(from: Host, wire: Wire, to: Endpoint, as?: Endpoint): void {
     if (from.addresses.length === 0) return;
-    const inside = endpointOf(from.addresses[0], PORT);
-    const source = as ?? from.nat?.translateOut(inside, to, this.now) ?? inside;
-    this.onSent({ host: from.name, wire, from: source, to, link: 0 });
-    // For whom it is, the NAT there says when it arrives.
-    this.schedule(this.latency, () => {
-      const host = this.#hostAt(to, source);
-      if (host !== undefined && !this.isLost(from.name, host.name, 0)) this.#receive(host, wire, source);
+    // What a packet is called outside, and for whom it is, the NATs say when it passes them.
+    this.#soon(from.accessDelay, () => {
+      const inside = endpointOf(from.addresses[0], PORT);
+      const source = as ?? (from.nat === undefined ? inside : from.nat.translateOut(inside, to, this.now));
+      if (source === undefined) return;
+      this.onSent({ host: from.name, wire, from: source, to, link: 0 });
+      this.schedule(this.latency, () => {
+        const host = this.#hostAt(to, source);
+        if (host === undefined || this.isLost(from.name, host.name, 0)) return;
+        this.#soon(host.accessDelay, () => this.#receive(host, wire, source));
+      });
     });
+  }
+
+  #soon(delay: Millis, run: () => void): void {
+    if (delay === 0) run();
+    else this.schedule(delay, run);
   }
 
   #hostAt(to: Endpoint, source: Endpoint): Host | undefined {
