@@ -1,4 +1,4 @@
-import type { IpAddress } from '../inet/index.ts';
+import { addressesEqual, type IpAddress } from '../inet/index.ts';
 import {
   openUdpGroup,
   openUdpPair,
@@ -140,7 +140,10 @@ export class Sockets extends SocketSet {
 
   joinGroup(group: IpAddress, interfaceIndex: number): void {
     joinOn(this.open, group, interfaceIndex);
-    this.#groups.push({ group, interfaceIndex });
+    const isKnown = this.#groups.some(
+      (one) => one.interfaceIndex === interfaceIndex && addressesEqual(one.group, group),
+    );
+    if (!isKnown) this.#groups.push({ group, interfaceIndex });
   }
 
   /** Closes the sockets; the port is remembered. */

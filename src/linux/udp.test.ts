@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { parseAddress, parseEndpoint, type Endpoint } from '../inet/index.ts';
 import { runIpBatch } from './ip-batch.ts';
-import { addAddress, addVethPair, setMtu, setUp } from './link.ts';
+import { addAddress, addVethPair, deleteLink, setMtu, setUp } from './link.ts';
 import { listLinks } from './link-monitor.ts';
 import { NativeBuffer } from './native-buffer.ts';
 import { createNamespace, deleteNamespace, inNamespace, namespacePath } from './netns.ts';
@@ -269,6 +269,36 @@ describe('a multicast group', () => {
       inNamespace(namespacePath('wmlinux-udp'), () => withSockets(6, joinAndLeave));
     } finally {
       await deleteNamespace('wmlinux-udp');
+    }
+  });
+
+  it('is joined again on an interface that was made anew with the same index', async () => {
+    const namespace = 'wmlinux-udp2';
+    await createNamespace(namespace);
+    try {
+      const make = [
+        'link add name a index 77 type veth peer name b',
+        setUp('a'),
+        setUp('b'),
+        'address add fe80::77/64 dev a nodad',
+      ];
+      await runIpBatch(make, { namespace });
+      const group = parseAddress('ff12::7777')?.bytes as Uint8Array;
+      const [a, b] = inNamespace(namespacePath(namespace), () => [openUdpSocket(6, 0), openUdpSocket(6, 0)]);
+      try {
+        b.joinGroup(group, 77);
+        await runIpBatch([deleteLink('a'), ...make], { namespace });
+        b.joinGroup(group, 77);
+        const to = new SocketAddress();
+        to.fromEndpoint(endpoint(`[ff12::7777%77]:${b.port}`));
+        assert.equal(a.send(filled(8), 0, 8, 8, to), 0);
+        assert.equal(b.receive(new NativeBuffer(100)), 8);
+      } finally {
+        a.close();
+        b.close();
+      }
+    } finally {
+      await deleteNamespace(namespace);
     }
   });
 

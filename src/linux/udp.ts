@@ -351,11 +351,18 @@ class LinuxUdpSocket implements UdpSocket {
   }
 
   joinGroup(group: Uint8Array, interfaceIndex: number): void {
-    this.#changeGroup(MCAST_JOIN_GROUP, group, interfaceIndex);
+    let errno = this.#changeGroup(MCAST_JOIN_GROUP, group, interfaceIndex);
+    if (errnoName(errno) === 'EADDRINUSE') {
+      // What is in use may be the membership on a link that is gone, whose index another one has got.
+      this.leaveGroup(group, interfaceIndex);
+      errno = this.#changeGroup(MCAST_JOIN_GROUP, group, interfaceIndex);
+    }
+    if (errno !== 0) throw this.#error('setsockopt', errno);
   }
 
   leaveGroup(group: Uint8Array, interfaceIndex: number): void {
-    this.#changeGroup(MCAST_LEAVE_GROUP, group, interfaceIndex);
+    const errno = this.#changeGroup(MCAST_LEAVE_GROUP, group, interfaceIndex);
+    if (errno !== 0 && errnoName(errno) !== 'EADDRNOTAVAIL') throw this.#error('setsockopt', errno);
   }
 
   get dontFragment(): boolean {
@@ -496,16 +503,14 @@ class LinuxUdpSocket implements UdpSocket {
     return memory.view.getUint32(0, true);
   }
 
-  #changeGroup(option: number, group: Uint8Array, interfaceIndex: number): void {
+  /** @returns the error number, 0 if there is none */
+  #changeGroup(option: number, group: Uint8Array, interfaceIndex: number): number {
     const request = new NativeBuffer(GROUP_REQUEST.end);
     request.view.setUint32(GROUP_REQUEST.interfaceIndex, interfaceIndex, true);
     request.view.setUint16(GROUP_REQUEST.group, this.family === 4 ? AF_INET : AF_INET6, true);
     request.bytes.set(group, GROUP_REQUEST.group + (this.family === 4 ? 4 : 8));
-    if (libc.setsockopt(this.#fd, OPTIONS[this.family].level, option, request.address, GROUP_REQUEST.end) === 0) return;
-    const errno = lastErrno();
-    if (errnoName(errno) !== (option === MCAST_JOIN_GROUP ? 'EADDRINUSE' : 'EADDRNOTAVAIL')) {
-      throw this.#error('setsockopt', errno);
-    }
+    const { level } = OPTIONS[this.family];
+    return libc.setsockopt(this.#fd, level, option, request.address, GROUP_REQUEST.end) === 0 ? 0 : lastErrno();
   }
 
   #error(call: string, errno: number): SystemCallError {
