@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { formatEndpoint, parseAddress, type IpAddress } from '../inet/index.ts';
+import { endpointOf, formatEndpoint, parseAddress, type IpAddress } from '../inet/index.ts';
 import type { Link, LinkAddress } from '../linux/index.ts';
 import { viewHost } from './host-links.ts';
 
@@ -78,5 +78,33 @@ describe('the endpoints a node offers', () => {
 
   it('do not include an address that another host may have', () => {
     assert.deepEqual(endpointsOf(address(2, '2001:db8::1', true)), []);
+  });
+
+  it('are ordered by use: default route, other links, bridges, tunnels, loopback; both families in turn', () => {
+    const links = [...LINKS, link(7, 'docker0', { kind: 'bridge' }), link(8, 'br0', { kind: 'bridge' })];
+    const loopback = Array.from({ length: 16 }, (_, i) => address(1, `198.51.100.${i + 1}`));
+    const others = [
+      address(7, '172.17.0.1'),
+      address(5, '10.9.0.5'),
+      address(2, '192.168.1.5'),
+      address(8, '10.0.0.1'),
+      address(8, '203.0.113.8'),
+      address(8, '203.0.113.9'),
+      address(8, '2001:db8::8'),
+      address(8, 'fd00::8'),
+    ];
+    const choice = { chosen: [], port: 7077, tunnel: 'wm0' };
+    const { endpoints } = viewHost(links, [...loopback, ...others], choice, new Set(['br0']));
+    assert.deepEqual(endpoints.map(formatEndpoint), [
+      '[2001:db8::8]:7077',
+      '203.0.113.8:7077',
+      '203.0.113.9:7077',
+      '[fd00::8]:7077',
+      '10.0.0.1:7077',
+      '192.168.1.5:7077',
+      '172.17.0.1:7077',
+      '10.9.0.5:7077',
+      ...loopback.map((entry) => formatEndpoint(endpointOf(entry.address, 7077))),
+    ]);
   });
 });

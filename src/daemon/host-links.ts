@@ -8,6 +8,7 @@ import {
 } from '../inet/index.ts';
 import {
   AddressMonitor,
+  defaultRouteLinks,
   LinkMonitor,
   listAddresses,
   listLinks,
@@ -16,6 +17,7 @@ import {
   type LinkAddress,
 } from '../linux/index.ts';
 import { isMeshAddress, type HostAddress } from '../mesh/index.ts';
+import { inOrderOfUse } from './endpoint-order.ts';
 
 /** Changes come in flocks, an address after its link: they are looked at together. */
 const SETTLE_MS = 100;
@@ -26,7 +28,7 @@ export interface HostView {
   readonly links: readonly Link[];
   /** The link-local addresses of this host, by index of the link. */
   readonly linkLocals: ReadonlyMap<number, readonly IpAddress[]>;
-  /** Addresses of this host that others may reach, with the port WireGuard is bound to. */
+  /** Addresses of this host that others may reach, with the port WireGuard is bound to; the most useful first. */
   readonly endpoints: readonly Endpoint[];
   /** All that it has, with the lengths of their prefixes. */
   readonly addresses: readonly HostAddress[];
@@ -40,7 +42,15 @@ export interface LinkChoice {
   readonly tunnel: string;
 }
 
-export function viewHost(links: readonly Link[], addresses: readonly LinkAddress[], choice: LinkChoice): HostView {
+const NONE: ReadonlySet<string> = new Set();
+
+/** `defaultLinks`: the names of those that default routes lead to. */
+export function viewHost(
+  links: readonly Link[],
+  addresses: readonly LinkAddress[],
+  choice: LinkChoice,
+  defaultLinks = NONE,
+): HostView {
   // Who took an address inside the mesh for an endpoint would look for the tunnel in the tunnel.
   const tunnel = links.find(({ name }) => name === choice.tunnel)?.index;
   const usable = addresses.filter((entry) => !entry.isTentative && entry.interfaceIndex !== tunnel);
@@ -57,9 +67,11 @@ export function viewHost(links: readonly Link[], addresses: readonly LinkAddress
     ),
     linkLocals,
     addresses,
-    endpoints: usable
-      .filter(({ address }) => isReachable(address))
-      .map(({ address }) => endpointOf(address, choice.port)),
+    endpoints: inOrderOfUse(
+      usable.filter(({ address }) => isReachable(address)),
+      links,
+      defaultLinks,
+    ).map(({ address }) => endpointOf(address, choice.port)),
   };
 }
 
@@ -77,6 +89,8 @@ export class HostLinks {
   readonly #onChange: (view: HostView) => void;
   readonly #monitors = [new LinkMonitor(), new AddressMonitor()];
   readonly #watches: readonly { close(): void }[];
+  /** By index: links that are gone, whatever has come in their place. */
+  readonly #removed = new Set<number>();
   #reported = '';
   #timer: NodeJS.Timeout | undefined;
 
@@ -85,7 +99,9 @@ export class HostLinks {
     this.#onChange = onChange;
     this.#watches = this.#monitors.map((monitor) =>
       watchReadable(monitor.fd, () => {
-        monitor.read(() => undefined);
+        monitor.read((change) => {
+          if ('index' in change && change.removed) this.#removed.add(change.index);
+        });
         this.#timer ??= setTimeout(() => this.scan(), SETTLE_MS);
       }),
     );
@@ -95,14 +111,18 @@ export class HostLinks {
   scan(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
-    const view = viewHost(listLinks(), listAddresses(), this.#choice);
+    const view = viewHost(listLinks(), listAddresses(), this.#choice, defaultRouteLinks());
     const text = JSON.stringify([
       view.links.map(({ index, name }) => [index, name]),
       view.endpoints.map(formatEndpoint),
       view.addresses.map(({ address, prefixLength }) => [formatAddress(address), prefixLength]),
       [...view.linkLocals].map(([index, addresses]) => [index, addresses.map(formatAddress)]),
     ]);
-    if (text === this.#reported) return;
+    const isMadeAnew = view.links.some(({ index }) => this.#removed.has(index));
+    // A link that was made anew is another one, though it may look the same: first it is gone.
+    if (isMadeAnew) this.#onChange({ ...view, links: view.links.filter(({ index }) => !this.#removed.has(index)) });
+    this.#removed.clear();
+    if (text === this.#reported && !isMadeAnew) return;
     this.#reported = text;
     this.#onChange(view);
   }

@@ -35,6 +35,7 @@ export {
 } from './udp.ts';
 export * from './datagram-filter.ts';
 export { openSendOnly, openUdpGroup } from './udp-group.ts';
+export * from './default-route.ts';
 export * from './epoll.ts';
 export * from './boot-clock.ts';
 export * from './eventfd.ts';

@@ -15,6 +15,8 @@ export interface Link {
   readonly isPointToPoint: boolean;
   readonly supportsMulticast: boolean;
   readonly mtu: number;
+  /** `bridge`, `veth`, `wireguard`, …; hardware has none. */
+  readonly kind?: string;
   /** How many queues programs hold of a TUN or TAP device that was made for several. */
   readonly tunQueues?: number;
 }
@@ -114,6 +116,7 @@ function readLink(contents: Uint8Array): Link | undefined {
   const mtu = attributes.get(IFLA_MTU);
   if (name === undefined || mtu === undefined || mtu.length < 4) return undefined;
   const tunQueues = readTunQueues(attributes.get(IFLA_LINKINFO));
+  const kind = readKind(attributes.get(IFLA_LINKINFO));
   return {
     index: view.getInt32(IFINFOMSG.index, true),
     name: new TextDecoder().decode(name.subarray(0, name.length - 1)),
@@ -123,8 +126,14 @@ function readLink(contents: Uint8Array): Link | undefined {
     isPointToPoint: (flags & IFF_POINTOPOINT) !== 0,
     supportsMulticast: (flags & IFF_MULTICAST) !== 0,
     mtu: viewOf(mtu).getUint32(0, true),
+    ...(kind !== undefined && { kind }),
     ...(tunQueues !== undefined && { tunQueues }),
   };
+}
+
+function readKind(linkInfo: Uint8Array | undefined): string | undefined {
+  const kind = linkInfo && readAttributes(linkInfo).get(IFLA_INFO_KIND);
+  return kind && new TextDecoder().decode(kind).replace(/\0+$/, '');
 }
 
 /** Those that packets go through, and those that their programs have switched off (TUNSETQUEUE). */
