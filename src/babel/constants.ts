@@ -38,6 +38,8 @@ export interface Timing {
   readonly shortHelloInterval: Millis;
   /** Between Hellos at rest. */
   readonly helloInterval: Millis;
+  /** The time constant of smoothing metrics (Appendix A.3): until a way that became worse is left, and no sooner. */
+  readonly smoothingTime: Millis;
   /** Between full announcements of all routes. */
   readonly updateInterval: Millis;
   /** What is urgent is sent within this time. */
@@ -49,6 +51,7 @@ export interface Timing {
 export const DEFAULT_TIMING: Timing = {
   shortHelloInterval: millis(500),
   helloInterval: seconds(4),
+  smoothingTime: seconds(12),
   updateInterval: seconds(16),
   // RFC 8966 has 200 ms; chains of nodes add up.
   urgentTimeout: millis(50),

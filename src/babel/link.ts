@@ -41,10 +41,15 @@ const MAX_HELLO_INTERVAL = seconds(200);
 /** What is announced must be announced again before its feasibility distance is forgotten. */
 const MAX_UPDATE_INTERVAL = millis(SOURCE_GC_TIME / 2);
 
+/** Where nothing else is said, three Hello intervals. */
+function smoothingOf({ helloInterval }: Partial<Timing> = {}): Partial<Timing> {
+  return helloInterval === undefined ? {} : { smoothingTime: millis(3 * helloInterval) };
+}
+
 /** @throws RangeError if an interval is too long to be promised, or for neighbours to be remembered by */
 export function linkOf(options: InterfaceOptions): Link {
   const { kind, mtu } = options;
-  const timing = { ...DEFAULT_TIMING, ...options.timing };
+  const timing = { ...DEFAULT_TIMING, ...smoothingOf(options.timing), ...options.timing };
   if (timing.helloInterval > MAX_HELLO_INTERVAL || timing.updateInterval > MAX_UPDATE_INTERVAL) {
     throw new RangeError(`the intervals of ${options.id} are too long`);
   }

@@ -60,8 +60,6 @@ const REFRESH_FRACTION = 0.5;
 const MIN_REFRESH = millis(500);
 /** Of the smoothing time, how long it takes until a comparison is made again. */
 const RESELECT_FRACTION = 0.25;
-/** The time constant of smoothing, in Hello intervals (Appendix A.3). */
-const SMOOTHING_INTERVALS = 3;
 
 export class RouteTable {
   readonly #sources: SourceTable;
@@ -259,7 +257,7 @@ export class RouteTable {
 }
 
 function smoothingTime({ link: { timing } }: Neighbour): Millis {
-  return millis(timing.helloInterval * SMOOTHING_INTERVALS);
+  return timing.smoothingTime;
 }
 
 function best(routes: readonly Route[], measure: (route: Route) => number): Route | undefined {

@@ -280,6 +280,8 @@ export class Routing {
     this.#trigger(destination, now);
     this.#starve(destination, now);
     this.#grant(destination, now);
+    // The selected one may have become worse than others, which say nothing new.
+    for (const route of destination.routes.values()) this.#requestIfBetter(destination, route, now);
     this.#context.table.collect(destination);
   }
 

@@ -37,6 +37,8 @@ export const RELAY_CAPABILITY = 'relay';
 const TIMING: NonNullable<InterfaceOptions['timing']> = {
   shortHelloInterval: millis(200),
   helloInterval: seconds(90),
+  // Round trips are measured by probes, many in a second on a path in use, not by Hellos.
+  smoothingTime: seconds(4),
   updateInterval: seconds(300),
   urgentTimeout: millis(5),
 };

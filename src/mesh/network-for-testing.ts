@@ -85,6 +85,8 @@ export class NetworkForTesting {
   /** Every mesh datagram outside tunnels, by whom it was sent. */
   readonly sent: { readonly host: string; readonly to: Endpoint | undefined; readonly datagram: Uint8Array }[] = [];
   latency = millis(5);
+  /** Of single links, by number, where it is another one. */
+  readonly latencyOfLink = new Map<number, Millis>();
   /** Whether hosts that are started again know what they stored of others. */
   remembers = false;
   /** What applications were sent, by whom it was received. */
@@ -379,7 +381,8 @@ export class NetworkForTesting {
 
   #deliver(from: Host, to: Host, wire: Wire, source: Endpoint): void {
     if (this.isLost(from.name, to.name, source.scopeId)) return;
-    this.schedule(this.latency, () => this.#receive(this.#host(to.name), wire, source));
+    const latency = this.latencyOfLink.get(source.scopeId) ?? this.latency;
+    this.schedule(latency, () => this.#receive(this.#host(to.name), wire, source));
   }
 
   #receive(host: Host, wire: Wire, source: Endpoint): void {
