@@ -40,7 +40,7 @@ import { networksOf, type Networks } from './networks.ts';
 import { readOrMakeKeys, storeKeys, type NodeKeys } from './node-keys.ts';
 import type { Releases } from './releases.ts';
 import { StateDirectory } from './state-directory.ts';
-import { statusDocument } from './status.ts';
+import { dropsOfDevice, statusDocument } from './status.ts';
 import { Wiring } from './wiring.ts';
 
 const wireGuardPrimitives = nodePrimitives(nodeAead);
@@ -319,15 +319,10 @@ export class MeshDaemon {
   async status(): Promise<StatusDocument> {
     const { device, port, keys, node } = this.#opened;
     await this.#wiring.pollDevice();
-    const { controlMalformed, controlRateExceeded, droppedByKernel } = await device.counters();
+    const counters = await device.counters();
     const { drops, ...status } = node.status();
-    const outside = {
-      'control-malformed': controlMalformed,
-      'control-rate-exceeded': controlRateExceeded,
-      'dropped-by-kernel': droppedByKernel,
-    };
     return statusDocument(
-      { ...status, drops: { ...drops, ...outside } },
+      { ...status, drops: { ...drops, ...dropsOfDevice(counters) } },
       {
         interface: device.interfaceName,
         port,

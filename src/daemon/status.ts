@@ -1,5 +1,6 @@
 import type { StatusDocument } from '../api/index.ts';
 import { formatAddress, formatEndpoint, formatPrefix } from '../inet/index.ts';
+import type { PathCounters } from '../device/index.ts';
 import type { NodeStatus, NodeView } from '../mesh/index.ts';
 
 /** What the status holds that the mesh node does not know. */
@@ -20,6 +21,14 @@ export function statusDocument(
     networks: networksDocument(networks, new Map(nodes.map((node) => [node.nodeId, node.hostName]))),
     drops,
   };
+}
+
+/** What the device dropped, by reason, in the spelling of the node's reasons: those that there were. */
+export function dropsOfDevice(counters: PathCounters): Record<string, number> {
+  const counted = Object.entries(counters).filter(([, count]) => count > 0);
+  return Object.fromEntries(
+    counted.map(([name, count]) => [name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`), count]),
+  );
 }
 
 function nodeDocument(node: NodeView): StatusDocument['nodes'][number] {
