@@ -39,6 +39,8 @@ export const nodeSchema = v.object({
   rxBytes: count,
   txBytes: count,
   roundTripTimeMs: v.optional(v.number()),
+  /** The direct path has come and gone more than thrice within a minute. */
+  isUnstable: v.optional(v.literal(true)),
 });
 export type NodeDocument = v.InferOutput<typeof nodeSchema>;
 

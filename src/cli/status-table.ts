@@ -52,7 +52,7 @@ function rowOf(node: NodeDocument, nameOf: NodeNames, nowUnixMs: number): string
     formatBytes(node.rxBytes),
     formatBytes(node.txBytes),
     roundTripTimeMs === undefined ? '-' : `${roundTripTimeMs.toFixed(1)} ms`,
-    node.state,
+    node.isUnstable ? `${node.state}, unstable` : node.state,
   ];
 }
 

@@ -48,6 +48,11 @@ export function describeEvent(event: NodeEvent, context: EventContext): EventWor
     }
     case 'lost':
       return { level: 'warn', words: `lost the direct path to ${label}` };
+    case 'unstable':
+      return {
+        level: 'warn',
+        words: `the direct path to ${label} comes and goes: left alone for some minutes if a relay leads there`,
+      };
     case 'left':
       return { level: 'info', words: `${label} has left` };
     case 'rerouted':

@@ -47,6 +47,7 @@ function nodeDocument(node: NodeView): StatusDocument['nodes'][number] {
     rxBytes,
     txBytes,
     ...(node.roundTripTime !== undefined && { roundTripTimeMs: node.roundTripTime }),
+    ...(node.isUnstable && { isUnstable: true }),
   };
 }
 

@@ -70,8 +70,7 @@ export class Wiring {
     if (kind === 'peer-active' || kind === 'path-error') this.handle({ kind, publicKey: event.publicKey });
     if (kind !== 'peer-active' && kind !== 'handshake-complete') return;
     // A peer that is active may have roamed. Of the others there is nothing new.
-    this.#toAsk.set(Buffer.from(event.publicKey).toString('hex'), event.publicKey);
-    void this.#askDevice();
+    this.#ask(event.publicKey);
   }
 
   /** Hands the node the device's view of all its peers, now and from now on at intervals. */
@@ -92,6 +91,11 @@ export class Wiring {
   #schedulePoll(): void {
     clearTimeout(this.#pollTimer);
     this.#pollTimer = setTimeout(() => void this.pollDevice(), DEVICE_POLL_INTERVAL_MS);
+  }
+
+  #ask(publicKey: Uint8Array): void {
+    this.#toAsk.set(Buffer.from(publicKey).toString('hex'), publicKey);
+    void this.#askDevice();
   }
 
   /** Asks for what is to be asked for, one question at a time: what is wanted meanwhile is all in the next one. */
@@ -147,6 +151,9 @@ export class Wiring {
         break;
       case 'configure':
         this.#change(device.configure(output.change), 'the device refused a change of its peers');
+        break;
+      case 'ask-device':
+        this.#ask(output.publicKey);
         break;
       case 'relay-routes':
         this.#change(device.setRelayRoutes(output.changes), 'the device refused a change of its relay routes');

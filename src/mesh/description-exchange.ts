@@ -106,6 +106,9 @@ export class DescriptionExchange<Source> {
     if (part.offset === received.length) {
       received.bytes.set(part.bytes, part.offset);
       received.length += part.bytes.length;
+      // Until here the same question had the same nonce: where a round trip takes longer than RETRANSMIT_AFTER, the
+      // answer to the first one comes after the second one went out.
+      fetch.asking.nonce = this.#nonce();
       fetch.asking.tries = 0;
     }
     if (received.length < total) {
@@ -137,7 +140,7 @@ export class DescriptionExchange<Source> {
   }
 
   #begin(fetch: Fetch<Source>, now: Millis): void {
-    fetch.asking = { nonce: 0n, retransmitAt: now, tries: 0, requests: 0 };
+    fetch.asking = { nonce: this.#nonce(), retransmitAt: now, tries: 0, requests: 0 };
     this.#askOrEnd(fetch, now);
   }
 
@@ -148,7 +151,6 @@ export class DescriptionExchange<Source> {
       if (received === undefined) this.#handleSilence(fetch.sourceKey, now);
       return;
     }
-    asking.nonce = this.#nonce();
     asking.tries += 1;
     asking.requests += 1;
     asking.retransmitAt = after(now, RETRANSMIT_AFTER);

@@ -4,6 +4,7 @@
  */
 import type { Endpoint } from '../inet/index.ts';
 import { after, millis, seconds, type Millis } from '../machine/index.ts';
+import { isDirect } from './endpoints.ts';
 import type { KnownNode, KnownNodes } from './known-nodes.ts';
 import type { Probe, ProbeReply, Wish } from './messages.ts';
 import { chooseNeighbours, type Eligible } from './neighbour-choice.ts';
@@ -62,7 +63,7 @@ export class Neighbours {
     const { relation, tunnel } = node;
     relation.theirs = this.#mayAccept(node, probe.wish) ? probe.wish : 'no';
     tunnel.want(isWished(relation), now);
-    tunnel.handleProbe(probe, now);
+    tunnel.handleProbe(probe, isDirect(node.endpoint), now);
     return isWished(relation);
   }
 

@@ -298,6 +298,8 @@ export class NetworkForTesting {
       case 'configure':
         this.changes.push({ host: host.name, change: output.change });
         return device.configure(output.change);
+      case 'ask-device':
+        return this.#reportPeersSoon(host);
       case 'relay-routes':
         device.setRelayRoutes(output.changes);
         return this.onRelayRoutes();
@@ -397,6 +399,13 @@ export class NetworkForTesting {
     if (this.#hosts.get(host.name)?.running !== running) return;
     this.#reportPeers(host);
     this.schedule(POLL_INTERVAL, () => this.#pollDevice(host, running));
+  }
+
+  #reportPeersSoon(host: Host): void {
+    const { running } = host;
+    this.schedule(millis(0), () => {
+      if (this.#hosts.get(host.name)?.running === running) this.#reportPeers(host);
+    });
   }
 
   #reportPeers({ name }: Host): void {

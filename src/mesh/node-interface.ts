@@ -76,6 +76,8 @@ export type NodeOutput =
   | { readonly kind: 'tunnel-send'; readonly datagram: Uint8Array; readonly to: IpAddress }
   /** Peers to add, change and remove. */
   | { readonly kind: 'configure'; readonly change: DeviceChange }
+  /** The node wants to know the state of a peer now. */
+  | { readonly kind: 'ask-device'; readonly publicKey: Uint8Array }
   /** To whom relayed messages for an address go next. */
   | { readonly kind: 'relay-routes'; readonly changes: readonly RelayRouteChange[] }
   /** A route of the host to the mesh's interface, for a network that others lead to. */
@@ -104,6 +106,8 @@ export interface NodeEvent {
     | 'refused'
     | 'tunnel-up'
     | 'lost'
+    /** Its direct path has come and gone too often. */
+    | 'unstable'
     | 'left'
     /** Traffic takes another way; `reason` says which. */
     | 'rerouted'
@@ -174,4 +178,6 @@ export interface NodeView {
   readonly rxBytes: number;
   readonly txBytes: number;
   readonly roundTripTime: Millis | undefined;
+  /** The direct path has come and gone too often lately. */
+  readonly isUnstable: boolean;
 }

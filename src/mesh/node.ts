@@ -328,6 +328,8 @@ export class MeshNode implements Machine<NodeInput, NodeOutput> {
         outbox.event('lost', node);
         neighbours.handleLost(node, now);
         return this.#underlay.discovery.handleLost(node.description.nodeId, now);
+      case 'unstable':
+        return outbox.event('unstable', node);
       case 'failed':
         return neighbours.reviewSoon(now);
       case 'idle':
@@ -357,6 +359,7 @@ export class MeshNode implements Machine<NodeInput, NodeOutput> {
       isNeighbour: this.#context.neighbours.isNeighbour(node),
       path: pathOf(node),
       roundTripTime: tunnel.smoothedRtt,
+      isUnstable: tunnel.isUnstable,
     };
   }
 }

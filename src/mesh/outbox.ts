@@ -40,6 +40,11 @@ export class Outbox {
     this.#output.push({ kind: 'configure', change: { peers } });
   }
 
+  /** Its state may have changed. */
+  askDevice({ description }: KnownNode): void {
+    this.#output.push({ kind: 'ask-device', publicKey: description.wireGuardPublicKey });
+  }
+
   relayRoutes(changes: readonly RelayRouteChange[]): void {
     this.#output.push({ kind: 'relay-routes', changes });
   }

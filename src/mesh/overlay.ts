@@ -112,13 +112,17 @@ export class Overlay {
         this.#paths.review(node, now);
         const { nonce, wish } = message;
         const seenAt = isDirect(node.endpoint) ? node.endpoint : undefined;
+        // Or it came directly, and the device knows that already.
+        if (seenAt === undefined) outbox.askDevice(node);
         return outbox.tunnelSend({ kind: 'probe-reply', nonce, wish, isNeighbour, seenAt }, node);
       }
       case 'probe-reply':
+        neighbours.handleProbeReply(node, message, now);
+        // A relay that answers says nothing of the direct path, to which the other end or we have gone back from it.
+        if (!isDirect(node.endpoint) || message.seenAt === undefined) return outbox.drop('probe-reply-relayed');
         if (!node.tunnel.handleProbeReply(message.nonce, now)) return outbox.drop('probe-reply-unasked');
         this.#paths.handleProbed(node, now);
         this.#holePunching.handleSeenAt(node, message.seenAt, now);
-        neighbours.handleProbeReply(node, message, now);
         return this.#paths.review(node, now);
       case 'babel':
       case 'seqno-statements':

@@ -9,6 +9,7 @@
  */
 import { after, millis, seconds, type Millis } from '../machine/index.ts';
 import type { RestingInterval } from './resting-interval.ts';
+import { RoundTrip } from './round-trip.ts';
 
 const ACTIVE_INTERVAL = millis(200);
 /** For so long after the last traffic a path is probed as one that carries it. */
@@ -21,27 +22,33 @@ const FIRST_INTERVAL = seconds(1);
 /** At rest: a probe that is not answered by then is followed by another, and nothing for so long means lost. */
 const REST_WAIT = seconds(1);
 const REST_LOST_AFTER = seconds(15);
-/** While active: on top of two round trips. Both ends may be short of a processor for a moment. */
-const ACTIVE_WAIT = millis(100);
 /** Probes missed in a row that mean lost; more where so many are missed by chance once in a thousand times. */
 const MIN_MISSES = 3;
 const MAX_MISSES = 15;
 const CHANCE_OF_MISSES = 0.001;
 /** After a send that the kernel refused there are two more probes with little time. */
 const SUSPECT_WAIT = millis(50);
-const MAX_PROBES_KEPT = MAX_MISSES + 1;
-/** RFC 6298 §2. */
-const RTT_WEIGHT = 1 / 8;
+/** As many as are under way with the longest round trip, and those that may have missed. */
+const MAX_PROBES_KEPT = 64;
+/** Losses come in bursts: the rate rises faster than it falls. */
 const MISS_WEIGHT = 1 / 16;
+const ANSWER_WEIGHT = 1 / 64;
 
 export type ProbingOutput =
   { readonly kind: 'probe'; readonly nonce: bigint; readonly isConfirmed: boolean } | { readonly kind: 'lost' };
+
+export interface ProbingParts {
+  readonly resting: RestingInterval;
+  /** When the path carried traffic last. */
+  readonly activeAt: Millis;
+  readonly bound: Millis;
+}
 
 export class Probing {
   readonly #nonce: () => bigint;
   readonly #resting: RestingInterval;
   readonly #output: ProbingOutput[] = [];
-  /** Probes that may still be answered, the oldest first. */
+  /** Probes that have not been answered, the oldest first. */
   readonly #sentAtByNonce = new Map<bigint, Millis>();
   #dueAt: Millis;
   #interval = FIRST_INTERVAL;
@@ -52,29 +59,35 @@ export class Probing {
   #unansweredSince: Millis | undefined;
   /** Whether it is us who probe next, where both probed at once. */
   #isNextOfBoth: boolean | undefined;
-  #misses = 0;
+  /** When the newest probe was sent that has been answered. */
+  #answeredSentAt = millis(-Infinity);
   #missRate = 0;
   #isSuspect = false;
-  #smoothedRtt: Millis | undefined;
+  readonly #roundTrip: RoundTrip;
 
-  /** The first probe goes out at once. What is learned of the `resting` interval outlives the path. */
-  constructor(nonce: () => bigint, resting: RestingInterval, activeAt: Millis, now: Millis) {
+  /**
+   * The first probe goes out at once. What is learned of the `resting` interval outlives the path. The round trip is no
+   * longer than `bound`.
+   */
+  constructor(nonce: () => bigint, parts: ProbingParts, now: Millis) {
+    const { resting, activeAt, bound } = parts;
     this.#nonce = nonce;
     this.#resting = resting;
+    this.#roundTrip = new RoundTrip(bound);
     this.#activeAt = activeAt;
     this.#heardAt = now;
     this.#dueAt = now;
   }
 
   get smoothedRtt(): Millis | undefined {
-    return this.#smoothedRtt;
+    return this.#roundTrip.smoothed;
   }
 
   /** The path carries traffic. */
   handleActive(now: Millis): void {
     this.#activeAt = now;
     this.#interval = FIRST_INTERVAL;
-    const wait = this.#unansweredSince === undefined ? ACTIVE_INTERVAL : this.#activeWait();
+    const wait = this.#unansweredSince === undefined ? ACTIVE_INTERVAL : this.#wait(now);
     this.#bringForward(millis(Math.max(now, this.#sentAt + wait)));
   }
 
@@ -93,7 +106,7 @@ export class Probing {
       return;
     }
     this.#heardAt = now;
-    if (this.#smoothedRtt === undefined || this.#isActive(now)) return;
+    if (this.smoothedRtt === undefined || this.#isActive(now)) return;
     this.#dueAt = after(now, this.#nextInterval(!this.#resting.isCut && !goesOn(nonce)));
   }
 
@@ -102,16 +115,14 @@ export class Probing {
     const sentAt = this.#sentAtByNonce.get(nonce);
     if (sentAt === undefined) return false;
     this.#sentAtByNonce.delete(nonce);
-    const sample = now - sentAt;
-    this.#smoothedRtt = millis(
-      this.#smoothedRtt === undefined ? sample : this.#smoothedRtt * (1 - RTT_WEIGHT) + sample * RTT_WEIGHT,
-    );
+    this.#roundTrip.handleSample(millis(now - sentAt));
+    const misses = this.#missesAt(now);
     // Misses that an answer ends were by chance; those of a path that has failed say nothing of chance.
-    this.#missRate = (1 - (1 - this.#missRate) * (1 - MISS_WEIGHT) ** this.#misses) * (1 - MISS_WEIGHT);
-    if (this.#misses >= MIN_MISSES) this.#reportSilence();
+    this.#missRate = (1 - (1 - this.#missRate) * (1 - MISS_WEIGHT) ** misses) * (1 - ANSWER_WEIGHT);
+    if (misses >= MIN_MISSES) this.#reportSilence();
+    this.#answeredSentAt = millis(Math.max(this.#answeredSentAt, sentAt));
     this.#unansweredSince = undefined;
     this.#heardAt = now;
-    this.#misses = 0;
     this.#isSuspect = false;
     this.#dueAt = millis(Math.max(now, this.#sentAt + this.#intervalAfterReply(nonce, now)));
     this.#isNextOfBoth = undefined;
@@ -120,14 +131,13 @@ export class Probing {
 
   handleTimeout(now: Millis): void {
     if (this.#dueAt > now) return;
-    if (this.#unansweredSince !== undefined) this.#misses += 1;
     if (this.#isLost(now)) {
       this.#dueAt = millis(Infinity);
       this.#reportSilence();
       this.#output.push({ kind: 'lost' });
       return;
     }
-    const isConfirmed = this.#unansweredSince === undefined && this.#smoothedRtt !== undefined;
+    const isConfirmed = this.#unansweredSince === undefined && this.smoothedRtt !== undefined;
     this.#unansweredSince ??= now;
     this.#sentAt = now;
     this.#dueAt = after(now, this.#wait(now));
@@ -157,21 +167,33 @@ export class Probing {
 
   #isLost(now: Millis): boolean {
     if (this.#unansweredSince === undefined) return false;
-    if (this.#isSuspect && this.#misses >= 2) return true;
+    const misses = this.#missesAt(now);
+    if (this.#isSuspect && misses >= 2) return true;
     if (after(this.#unansweredSince, REST_LOST_AFTER) <= now) return true;
     if (!this.#isActive(now)) return false;
     // With misses of a chance p, n in a row have the chance p^n.
-    const byChance = Math.ceil(Math.log(CHANCE_OF_MISSES) / Math.log(this.#missRate));
-    return this.#misses >= Math.min(MAX_MISSES, Math.max(MIN_MISSES, byChance));
+    const byChance = Math.min(MAX_MISSES, Math.ceil(Math.log(CHANCE_OF_MISSES) / Math.log(this.#missRate)));
+    // Two handshakes that cross take with them what is under way in the sessions before: all probes of a round trip.
+    const bySlowness = Math.ceil((2 * this.#roundTrip.patience()) / ACTIVE_INTERVAL);
+    return misses >= Math.max(MIN_MISSES, byChance, bySlowness);
   }
 
+  /** How many probes in a row, up to now, can no longer expect an answer. */
+  #missesAt(now: Millis): number {
+    // An answer takes a round trip, even where the kernel had refused one datagram only.
+    const patience = this.#isSuspect ? Math.max(SUSPECT_WAIT, this.smoothedRtt ?? 0) : this.#roundTrip.patience();
+    let misses = 0;
+    for (const sentAt of this.#sentAtByNonce.values()) {
+      if (sentAt > this.#answeredSentAt && sentAt + patience <= now) misses += 1;
+    }
+    return misses;
+  }
+
+  /** Until the next probe, if this one is not answered by then. On a slow path several are under way. */
   #wait(now: Millis): Millis {
     if (this.#isSuspect) return SUSPECT_WAIT;
-    return this.#isActive(now) ? this.#activeWait() : REST_WAIT;
-  }
-
-  #activeWait(): Millis {
-    return millis(Math.min(REST_WAIT, ACTIVE_WAIT + 2 * (this.#smoothedRtt ?? 0)));
+    const patience = this.#roundTrip.patience();
+    return this.#isActive(now) ? millis(Math.min(ACTIVE_INTERVAL, patience)) : millis(Math.max(REST_WAIT, patience));
   }
 
   /** Of the time before the first probe that was not answered. What the kernel refuses, no NAT has forgotten. */

@@ -79,7 +79,8 @@ describe('an address that many members name for their own', () => {
         for (const name of honest) sim.device(name).send({ kind: 'host', datagram: new Uint8Array(100) }, to);
       });
       assert.equal(seen.initiations + seen.others, 0);
-      assert.ok(seen.hellos <= 41 * HONEST, `${seen.hellos} Hellos`);
+      // By each: seven at once, then one in eight seconds (src/mesh/unproved/addresses.ts), however the rounds of all fall.
+      assert.ok(seen.hellos <= (7 + 600 / 8) * HONEST, `${seen.hellos} Hellos`);
       assert.ok(seen.bytes < seen.paidBytes, `${seen.bytes} for ${seen.paidBytes}`);
     });
 

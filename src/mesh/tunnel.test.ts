@@ -141,7 +141,7 @@ describe('a tunnel that is up', () => {
   /** The other side probes, and was answered the last time. */
   function handleConfirmed(bench: Bench, nonce: bigint): void {
     const probe = { kind: 'probe', nonce, wish: 'likes', isInterested: true, isConfirmed: true } as const;
-    bench.tunnel.handleProbe(probe, bench.now);
+    bench.tunnel.handleProbe(probe, true, bench.now);
   }
 
   function times(lines: readonly string[]): number[] {

@@ -13,6 +13,7 @@ import type { Endpoint } from '../inet/index.ts';
 import { after, millis, seconds, type Millis } from '../machine/index.ts';
 import type { Candidates } from './endpoints.ts';
 import type { Probe } from './messages.ts';
+import { PathDamping } from './path-damping.ts';
 import { Probing } from './probing.ts';
 import { RestingInterval } from './resting-interval.ts';
 import { FailedEndpoints } from './unproved/index.ts';
@@ -22,12 +23,14 @@ const PROBE_WAIT = seconds(1);
 const QUICK_PROBE_WAIT = millis(250);
 /** Two nodes that probe each other because they are probed must not do so without end. */
 const MIN_PROBE_INTERVAL = millis(250);
-const MAX_PROBES_KEPT = 15;
+const MAX_PROBES_KEPT = 32;
 const HELLO_WAIT = seconds(1);
 /** More than WireGuard's REKEY_TIMEOUT and its jitter: every candidate gets a handshake of its own. */
 const CANDIDATE_TIME = seconds(6);
 /** The same where relays reach the node meanwhile. */
 const QUICK_CANDIDATE_TIME = seconds(1);
+/** On top of either, where the answer to a Hello took long. */
+const MAX_EXTRA_CANDIDATE_TIME = seconds(6);
 const MAX_CANDIDATES_A_ROUND = 16;
 const FIRST_BACK_OFF = seconds(5);
 const MAX_BACK_OFF = seconds(60);
@@ -54,7 +57,9 @@ export type TunnelOutput =
   | { readonly kind: 'relay' }
   | { readonly kind: 'probe'; readonly nonce: bigint; readonly isConfirmed: boolean }
   /** `failed`: a round has ended without an answer. `idle`: nobody is interested in the path any more. */
-  | { readonly kind: 'up' | 'lost' | 'failed' | 'idle' };
+  | { readonly kind: 'up' | 'lost' | 'failed' | 'idle' }
+  /** The path has changed its state too often. */
+  | { readonly kind: 'unstable' };
 
 type Phase =
   /** Until the next round, or until something is heard. */
@@ -77,6 +82,8 @@ export class Tunnel {
   readonly #nonce: () => bigint;
   readonly #output: TunnelOutput[] = [];
   readonly #resting = new RestingInterval();
+  readonly #damping = new PathDamping();
+  #isUnstable = false;
   #phase: Phase = { name: 'resting' };
   #dueAt: Millis | undefined;
   #backOff = FIRST_BACK_OFF;
@@ -90,8 +97,12 @@ export class Tunnel {
   #interestedUntil = millis(-Infinity);
   readonly #failed = new FailedEndpoints();
   #probedAt = millis(-Infinity);
-  /** Those that may still be answered, the oldest first, while the tunnel is not up. */
-  readonly #probes = new Set<bigint>();
+  /** When each was sent that may still be answered, the oldest first, while the tunnel is not up. */
+  readonly #probes = new Map<bigint, Millis>();
+  /** When the last round of Hellos went out. */
+  #askedAt = millis(-Infinity);
+  /** On a slow path a probe, and the handshake before it, take as long as the last Hello that was answered. */
+  #extraTime = millis(0);
 
   constructor(candidates: Candidates, nonce: () => bigint) {
     this.candidates = candidates;
@@ -122,9 +133,19 @@ export class Tunnel {
     return this.#phase.name === 'up' ? this.#phase.probing.smoothedRtt : undefined;
   }
 
+  /** Whether the path has changed its state too often lately. */
+  get isUnstable(): boolean {
+    return this.#isUnstable;
+  }
+
+  /** Whether the path is left alone because of that: only where relays reach the node meanwhile. */
+  isHeld(now: Millis): boolean {
+    return this.#hasRelay && this.#damping.stableAt > now;
+  }
+
   /** Whether the path is up or may be tried: it has not failed lately. */
   mayTry(now: Millis): boolean {
-    return this.#phase.name !== 'resting' || this.#retryAt <= now;
+    return this.#phase.name !== 'resting' || (this.#retryAt <= now && !this.isHeld(now));
   }
 
   /** Whether we have a reason of our own to keep the path. */
@@ -186,16 +207,17 @@ export class Tunnel {
   /** An answer to one of our Hellos has shown that the node is behind `endpoint` and hears us there. */
   handleHeard(endpoint: Endpoint, now: Millis): void {
     this.candidates.hear(endpoint, now);
+    this.#extraTime = millis(Math.min(MAX_EXTRA_CANDIDATE_TIME, 3 * (now - this.#askedAt)));
     const phase = this.#phase;
     if (phase.name === 'up' || (phase.name === 'trying' && phase.answered)) return;
     if (this.#failed.isLeftAlone(endpoint, now)) return;
     this.#retryAt = now;
-    if (this.#isInterested(now)) this.#try(endpoint, { turns: [], answered: true }, now);
+    if (this.#isInterested(now) && !this.isHeld(now)) this.#try(endpoint, { turns: [], answered: true }, now);
   }
 
   /** The node sends through the tunnel, or has completed a handshake, directly: see whether it answers. */
   handleSession(now: Millis): void {
-    if (this.#phase.name === 'up' || !this.#isInterested(now)) return;
+    if (this.#phase.name === 'up' || !this.#isInterested(now) || this.isHeld(now)) return;
     const until = after(now, this.#candidateTime());
     this.#phase = { name: 'trying', endpoint: undefined, turns: [], answered: true, until };
     this.#hasTried = true;
@@ -203,29 +225,33 @@ export class Tunnel {
     this.handleTimeout(now);
   }
 
-  /** The node probes the direct path. */
-  handleProbe({ nonce, isInterested, isConfirmed }: Probe, now: Millis): void {
+  /** The node probes the direct path. `cameDirectly`: and the probe did not come over a relay. */
+  handleProbe({ nonce, isInterested, isConfirmed }: Probe, cameDirectly: boolean, now: Millis): void {
     if (isInterested) this.#interestedUntil = after(now, INTEREST_OF_PROBE);
+    if (!cameDirectly) return;
     if (isConfirmed && this.#phase.name === 'up') this.#phase.probing.handleConfirmed(nonce, now);
     this.handleSession(now);
   }
 
-  /** @returns whether the probe was one of ours */
+  /** A reply that came on the direct path. @returns whether the probe was one of ours */
   handleProbeReply(nonce: bigint, now: Millis): boolean {
     if (this.#phase.name === 'up') {
       const isOurs = this.#phase.probing.handleReply(nonce, now);
       this.#leaveIfIdle(now);
       return isOurs;
     }
-    if (!this.#probes.has(nonce)) return false;
+    const sentAt = this.#probes.get(nonce);
+    if (sentAt === undefined) return false;
     this.#probes.clear();
     if (this.#phase.name === 'trying' && this.#phase.endpoint !== undefined) this.#failed.forgive(this.#phase.endpoint);
-    // The probe that is answered now had waited for the handshake; the next one measures the round trip.
-    this.#phase = { name: 'up', probing: new Probing(this.#nonce, this.#resting, this.#activeAt, now) };
+    // The probe that is answered now may have waited for the handshake, so it is a bound; the next one is a sample.
+    const parts = { resting: this.#resting, activeAt: this.#activeAt, bound: millis(now - sentAt) };
+    this.#phase = { name: 'up', probing: new Probing(this.#nonce, parts, now) };
     this.#hasBeenUp = true;
     this.#backOff = FIRST_BACK_OFF;
     this.#dueAt = undefined;
     this.#output.push({ kind: 'up' });
+    this.#handleChange(now);
     return true;
   }
 
@@ -241,6 +267,7 @@ export class Tunnel {
   }
 
   handleTimeout(now: Millis): void {
+    this.#isUnstable = this.#damping.isUnstable(now);
     if (this.#phase.name === 'up') {
       this.#phase.probing.handleTimeout(now);
       return this.#drainProbing(this.#phase.probing, now);
@@ -270,7 +297,12 @@ export class Tunnel {
   }
 
   #candidateTime(): Millis {
-    return this.#hasRelay ? QUICK_CANDIDATE_TIME : CANDIDATE_TIME;
+    return millis((this.#hasRelay ? QUICK_CANDIDATE_TIME : CANDIDATE_TIME) + this.#extraTime);
+  }
+
+  #handleChange(now: Millis): void {
+    if (this.#damping.handleChange(now)) this.#output.push({ kind: 'unstable' });
+    this.#isUnstable = this.#damping.isUnstable(now);
   }
 
   #drainProbing(probing: Probing, now: Millis): void {
@@ -281,8 +313,9 @@ export class Tunnel {
   }
 
   #lose(now: Millis): void {
-    this.#rest(now);
     this.#output.push({ kind: 'lost' });
+    this.#handleChange(now);
+    this.#rest(this.isHeld(now) ? this.#damping.stableAt : now);
     if (this.#hasRelay) this.#output.push({ kind: 'relay' });
   }
 
@@ -301,6 +334,7 @@ export class Tunnel {
     const asked = this.candidates.inTurn(this.#rounds++, now).filter(isGood).slice(0, MAX_CANDIDATES_A_ROUND);
     if (asked.length === 0) return this.candidates.isEmpty ? undefined : this.#nextTurn([], now);
     for (const to of asked) this.#output.push({ kind: 'hello', to });
+    this.#askedAt = now;
     this.#hasTried = true;
     this.#phase = { name: 'asking', turns: this.candidates.heardLately(now).filter(isGood) };
     this.#dueAt = after(now, HELLO_WAIT);
@@ -335,8 +369,8 @@ export class Tunnel {
     this.#dueAt = millis(Math.min(until, now + (this.#hasRelay ? QUICK_PROBE_WAIT : PROBE_WAIT)));
     const nonce = this.#nonce();
     this.#probedAt = now;
-    this.#probes.add(nonce);
-    if (this.#probes.size > MAX_PROBES_KEPT) this.#probes.delete(this.#probes.values().next().value as bigint);
+    this.#probes.set(nonce, now);
+    if (this.#probes.size > MAX_PROBES_KEPT) this.#probes.delete(this.#probes.keys().next().value as bigint);
     this.#output.push({ kind: 'probe', nonce, isConfirmed: false });
   }
 

@@ -30,6 +30,7 @@ describe('a scenario that ships', () => {
   it('loses a second at most when the link in use is cut, nothing when it heals', () => assertPasses('ring-cut'));
   it('gets a direct path through two NATs, and loses and reorders nothing meanwhile', () => assertPasses('nat-pair'));
   it('gets it too where one of the two is farther from its NAT', () => assertPasses('punch-late-side'));
+  it('has two nodes 300 ms apart find each other, and keep their path under traffic', () => assertPasses('slow-link'));
   it('has clients behind two symmetric NATs stay relayed', () => assertPasses('nat-symmetric'));
   it('has two gateways stand in for each other within a second, and TCP goes on', () => assertPasses('gateways'));
 });
