@@ -54,6 +54,11 @@ export function tableName(link: string): string {
   return `wiremesh-${link}`;
 }
 
+/** Of the twins that nobody else can remove. */
+export function heldTableName(link: string): string {
+  return `${tableName(link)}-held`;
+}
+
 /** One table a family; both have the same name. */
 export function firewallOf(what: Protected): NftTable[] {
   return ([4, 6] as const).map((family) => tableOf(what, family));

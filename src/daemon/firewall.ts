@@ -5,19 +5,24 @@ import {
   hasTable,
   listAddresses,
   listLinks,
+  OwnedTables,
   putTables,
   removeTable,
   SystemCallError,
   TableMonitor,
   watchReadable,
+  type NftTable,
   type Link,
 } from '../linux/index.ts';
-import { firewallOf, tableName, type Protected } from './firewall-rules.ts';
+import { firewallOf, heldTableName, tableName, type Protected } from './firewall-rules.ts';
 
 /** Changes come together, addresses with their link and rules with their table. */
 const SETTLE_MS = 50;
 /** Between two times that the tables are put back: whoever removes them without end is not to keep us busy. */
 const PUT_BACK_INTERVAL_MS = 1000;
+
+/** What kernels before 5.12 say to a table that has an owner. */
+const NO_OWNERS: readonly string[] = ['EINVAL', 'EOPNOTSUPP'];
 
 /** The host cannot keep what belongs to the mesh on the mesh's interface. */
 export class FirewallError extends WiremeshError {
@@ -32,13 +37,16 @@ export interface FirewallOptions extends Omit<Protected, 'onLink'> {
 
 /**
  * Keeps packets of the mesh on the mesh's interface, from before that has its first address until the mesh is left in
- * good order. A daemon that is killed leaves the tables behind: then nothing passes, which is the lesser harm.
+ * good order. A daemon that is killed leaves the tables behind: then nothing passes, which is the lesser harm. Twins of them
+ * belong to this process: what flushes all tables of the host, and our rules and routes with them, opens nothing.
  */
 export class Firewall {
   readonly #options: FirewallOptions;
   readonly #imported: Map<string, Prefix>;
   readonly #addresses = new AddressMonitor();
   readonly #tables: TableMonitor;
+  /** Missing where the kernel knows no such tables (before 5.12). */
+  readonly #held: OwnedTables | undefined;
   readonly #watches: readonly { close(): void }[];
   #onLink: readonly Prefix[];
   #timer: NodeJS.Timeout | undefined;
@@ -68,6 +76,7 @@ export class Firewall {
     this.#tables = new TableMonitor(tableName(options.link));
     this.isInherited = isFirewallUp(options.link);
     this.#onLink = this.#subnets();
+    this.#held = this.#hold();
     this.#put();
     this.#tables.read();
     this.#watches = [
@@ -103,6 +112,7 @@ export class Firewall {
   lower(): void {
     this.abandon();
     removeFirewall(this.#options.link);
+    this.#held?.close();
   }
 
   #lookSoon(wait: number): void {
@@ -129,7 +139,25 @@ export class Firewall {
   }
 
   #put(): void {
-    putTables(firewallOf({ ...this.#options, imported: [...this.#imported.values()], onLink: this.#onLink }));
+    const tables = this.#wanted();
+    this.#held?.put(heldTwins(tables, this.#options.link));
+    putTables(tables);
+  }
+
+  #wanted(): NftTable[] {
+    return firewallOf({ ...this.#options, imported: [...this.#imported.values()], onLink: this.#onLink });
+  }
+
+  #hold(): OwnedTables | undefined {
+    const held = new OwnedTables();
+    try {
+      held.put(heldTwins(this.#wanted(), this.#options.link));
+      return held;
+    } catch (error) {
+      held.close();
+      if (error instanceof SystemCallError && NO_OWNERS.includes(error.errno)) return undefined;
+      throw error;
+    }
   }
 
   #subnets(): Prefix[] {
@@ -144,6 +172,10 @@ export class Firewall {
       .map(({ address, prefixLength }) => prefixOf(address, prefixLength));
     return [...new Map(subnets.map((subnet) => [formatPrefix(subnet), subnet])).values()];
   }
+}
+
+function heldTwins(tables: readonly NftTable[], link: string): NftTable[] {
+  return tables.map((table) => ({ ...table, name: heldTableName(link) }));
 }
 
 /** Whether a daemon of the interface `link` has left its tables. @throws SystemCallError */

@@ -49,7 +49,16 @@ export * from './route.ts';
 export * from './rule.ts';
 export * from './netns.ts';
 export * from './netfilter/index.ts';
-export type { Link, LinkAddress } from './rtnetlink.ts';
-export * from './link-monitor.ts';
+export type { Link, LinkAddress, RouteMessage } from './rtnetlink.ts';
+export type { HostRoute, HostRule } from './fib-messages.ts';
+export {
+  AddressMonitor,
+  LinkMonitor,
+  listAddresses,
+  listLinks,
+  type AddressChange,
+  type LinkChange,
+} from './link-monitor.ts';
+export * from './routing-monitor.ts';
 export * from './packet-socket.ts';
 export * from './icmp-socket.ts';

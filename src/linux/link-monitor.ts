@@ -2,13 +2,13 @@ import { NetlinkSocket } from './netlink-socket.ts';
 import { dumpRequest, readRouteMessages, type Link, type LinkAddress, type RouteMessage } from './rtnetlink.ts';
 import { errnoName, SystemCallError } from './syscall.ts';
 
-const NETLINK_ROUTE = 0;
+export const NETLINK_ROUTE = 0;
 const RTMGRP_LINK = 0x1;
 const RTMGRP_IPV4_IFADDR = 0x10;
 const RTMGRP_IPV6_IFADDR = 0x100;
 
 /** One datagram of a dump is 32 KiB at most. */
-const DATAGRAM_BYTES = 1 << 16;
+export const DATAGRAM_BYTES = 1 << 16;
 
 export interface LinkChange extends Link {
   readonly removed: boolean;
@@ -33,7 +33,7 @@ export function listAddresses(): LinkAddress[] {
  * were read, all links that there are now are told.
  */
 export class LinkMonitor {
-  readonly #socket = openSocket(RTMGRP_LINK);
+  readonly #socket = openRouteSocket(RTMGRP_LINK);
 
   /** Readable when there is something to read; -1 once closed. */
   get fd(): number {
@@ -54,7 +54,7 @@ export class LinkMonitor {
 
 /** The same for addresses. */
 export class AddressMonitor {
-  readonly #socket = openSocket(RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR);
+  readonly #socket = openRouteSocket(RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR);
 
   get fd(): number {
     return this.#socket.fd;
@@ -74,7 +74,7 @@ export class AddressMonitor {
 
 /** The kernel answers a dump while it is asked, so nothing is waited for. */
 function dump(what: 'links' | 'addresses'): RouteMessage[] {
-  const socket = openSocket(0);
+  const socket = openRouteSocket(0);
   try {
     socket.send(dumpRequest(what));
     const messages: RouteMessage[] = [];
@@ -87,11 +87,11 @@ function dump(what: 'links' | 'addresses'): RouteMessage[] {
   }
 }
 
-function openSocket(groups: number): NetlinkSocket {
+export function openRouteSocket(groups: number): NetlinkSocket {
   return new NetlinkSocket({ protocol: NETLINK_ROUTE, groups, datagramBytes: DATAGRAM_BYTES, subject: 'rtnetlink' });
 }
 
 /** @returns false if the kernel had to leave something out */
-function readMessages(socket: NetlinkSocket, onMessage: (message: RouteMessage) => void): boolean {
+export function readMessages(socket: NetlinkSocket, onMessage: (message: RouteMessage) => void): boolean {
   return socket.read((datagram) => readRouteMessages(datagram).forEach(onMessage));
 }

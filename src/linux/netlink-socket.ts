@@ -7,6 +7,8 @@ const SOCK_RAW_NONBLOCK_CLOEXEC = 3 | 0x800 | 0x80000;
 const SOCKADDR_NL = { family: 0, portId: 4, groups: 8, end: 12 } as const;
 /** `struct nlmsghdr`, in bytes. */
 const NLMSGHDR_BYTES = 16;
+const SOL_NETLINK = 270;
+const NETLINK_GET_STRICT_CHK = 12;
 
 export interface NetlinkOptions {
   /** NETLINK_ROUTE, say. */
@@ -18,6 +20,8 @@ export interface NetlinkOptions {
   /** For errors: what the socket is for, and what to do if the kernel refuses. */
   readonly subject: string;
   readonly advice?: string;
+  /** The kernel looks at what a list is asked for by (since 4.20), and lists no more than that. */
+  readonly isStrict?: boolean;
 }
 
 /** A netlink socket (netlink(7)) with the kernel at the other end. */
@@ -43,6 +47,7 @@ export class NetlinkSocket {
       return fd;
     });
     this.#message.setPiece(this.#datagram.address, options.datagramBytes);
+    if (options.isStrict) this.#beStrict();
   }
 
   /** -1 once closed. */
@@ -78,6 +83,13 @@ export class NetlinkSocket {
   close(): void {
     if (this.#fd >= 0) libc.close(this.#fd);
     this.#fd = -1;
+  }
+
+  /** A kernel that does not know how lists more, which whoever asks has to leave out himself. */
+  #beStrict(): void {
+    const value = new NativeBuffer(4);
+    value.view.setInt32(0, 1, true);
+    libc.setsockopt(this.#fd, SOL_NETLINK, NETLINK_GET_STRICT_CHK, value.address, 4);
   }
 
   #failure(call: string): SystemCallError {

@@ -1,5 +1,7 @@
 import { addressFromBytes, type IpAddress } from '../inet/index.ts';
+import { readRoute, readRule, RTM_DELROUTE, RTM_DELRULE, RTM_NEWROUTE, RTM_NEWRULE, type HostRoute, type HostRule } from './fib-messages.ts'; // prettier-ignore
 import { netlinkMessages } from './netlink-socket.ts';
+import { readAttributes, viewOf } from './route-attributes.ts';
 import { AF_INET, AF_INET6 } from './socket-address.ts';
 
 /** Messages of rtnetlink(7) and netlink(7), read from bytes. Integers are the host's, little-endian here. */
@@ -32,6 +34,8 @@ export interface LinkAddress {
 export type RouteMessage =
   | { readonly kind: 'link'; readonly removed: boolean; readonly link: Link }
   | { readonly kind: 'address'; readonly removed: boolean; readonly address: LinkAddress }
+  | { readonly kind: 'route'; readonly removed: boolean; readonly route: HostRoute }
+  | { readonly kind: 'rule'; readonly removed: boolean; readonly rule: HostRule }
   | { readonly kind: 'done' }
   | { readonly kind: 'error'; readonly errno: number };
 
@@ -96,6 +100,16 @@ function readMessage(type: number, contents: Uint8Array): RouteMessage | undefin
     case RTM_DELADDR: {
       const address = readLinkAddress(contents);
       return address && { kind: 'address', removed: type === RTM_DELADDR, address };
+    }
+    case RTM_NEWROUTE:
+    case RTM_DELROUTE: {
+      const route = readRoute(contents);
+      return route && { kind: 'route', removed: type === RTM_DELROUTE, route };
+    }
+    case RTM_NEWRULE:
+    case RTM_DELRULE: {
+      const rule = readRule(contents);
+      return rule && { kind: 'rule', removed: type === RTM_DELRULE, rule };
     }
     case NLMSG_DONE:
       return { kind: 'done' };
@@ -163,21 +177,4 @@ function readLinkAddress(contents: Uint8Array): LinkAddress | undefined {
     prefixLength: contents[IFADDRMSG.prefixLength],
     isTentative: (contents[IFADDRMSG.flags] & (IFA_F_TENTATIVE | IFA_F_DADFAILED)) !== 0,
   };
-}
-
-/** `struct rtattr`: length with its own four bytes, type, value; the next starts on a multiple of four. */
-function readAttributes(bytes: Uint8Array): Map<number, Uint8Array> {
-  const view = viewOf(bytes);
-  const attributes = new Map<number, Uint8Array>();
-  for (let at = 0; at + 4 <= bytes.length;) {
-    const length = view.getUint16(at, true);
-    if (length < 4 || at + length > bytes.length) break;
-    attributes.set(view.getUint16(at + 2, true), bytes.subarray(at + 4, at + length));
-    at += (length + 3) & ~3;
-  }
-  return attributes;
-}
-
-function viewOf(bytes: Uint8Array): DataView {
-  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }

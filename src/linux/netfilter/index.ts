@@ -4,4 +4,4 @@
  */
 export * from './expressions.ts';
 export type { NftChain, NftHook, NftRule, NftTable } from './table.ts';
-export { hasTable, putTables, removeTable, TableMonitor } from './socket.ts';
+export { hasTable, OwnedTables, putTables, removeTable, TableMonitor } from './socket.ts';

@@ -48,6 +48,25 @@ function transact(batch: Uint8Array): void {
   }
 }
 
+/**
+ * Tables that belong to this process alone (Linux 5.12): whoever flushes all tables of the host ("nft flush ruleset", the
+ * restart of a firewall) leaves them as they are. They go with the process, however that ends.
+ */
+export class OwnedTables {
+  readonly #socket = openSocket(0);
+
+  /** Puts `tables` in the place of those that it has put up before. @throws SystemCallError, of a kernel that cannot */
+  put(tables: readonly NftTable[]): void {
+    this.#socket.send(replaceTables(tables.map((table) => ({ ...table, isOwned: true }))));
+    this.#socket.read(throwFirstError);
+  }
+
+  /** Takes them away. */
+  close(): void {
+    this.#socket.close();
+  }
+}
+
 function throwFirstError(datagram: Uint8Array): void {
   for (const { type, contents } of netlinkMessages(datagram)) {
     if (type !== NLMSG_ERROR || contents.length < 4) continue;

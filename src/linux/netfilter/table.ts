@@ -26,6 +26,8 @@ export interface NftChain {
 export interface NftTable {
   readonly family: 4 | 6;
   readonly name: string;
+  /** It belongs to the socket that puts it up: no other can change or flush it, and it goes with the socket. */
+  readonly isOwned?: boolean;
   /** A chain stands before those that go to it. */
   readonly chains: readonly NftChain[];
 }
@@ -49,6 +51,8 @@ const NLM_F_CREATE = 0x400;
 const NLM_F_APPEND = 0x800;
 const HOOK = { prerouting: 0, postrouting: 4 } as const;
 const NFTA_TABLE_NAME = 1;
+const NFTA_TABLE_FLAGS = 2;
+const NFT_TABLE_F_OWNER = 2;
 const NFTA_CHAIN = { table: 1, name: 3, hook: 4, policy: 5, type: 7 } as const;
 const NFTA_HOOK = { number: 1, priority: 2 } as const;
 const NFTA_RULE = { table: 1, chain: 2, expressions: 4 } as const;
@@ -86,8 +90,9 @@ function replacement({ family, name }: NftTable): Uint8Array[] {
 }
 
 function creation(table: NftTable): Uint8Array[] {
+  const flags: Attribute[] = table.isOwned ? [[NFTA_TABLE_FLAGS, NFT_TABLE_F_OWNER]] : [];
   return [
-    message(MESSAGE.newTable, table.family, NLM_F_CREATE, [[NFTA_TABLE_NAME, table.name]]),
+    message(MESSAGE.newTable, table.family, NLM_F_CREATE | NLM_F_ACK, [[NFTA_TABLE_NAME, table.name], ...flags]),
     ...table.chains.map((chain) => chainMessage(table, chain)),
     ...table.chains.flatMap((chain) => chain.rules.map((rule) => ruleMessage(table, chain.name, rule))),
   ];
