@@ -63,6 +63,15 @@ export const networksSchema = v.object({
 });
 export type NetworksDocument = v.InferOutput<typeof networksSchema>;
 
+/** What others did on this host to what the mesh has put up there. */
+export const hostSchema = v.object({
+  /** Where it is down, nothing goes through the mesh. */
+  interfaceUp: v.boolean(),
+  /** The last of them, the oldest first. */
+  changes: v.array(v.object({ atUnixMs: unixMs, words: v.string() })),
+});
+export type HostDocument = v.InferOutput<typeof hostSchema>;
+
 /** What `GET /v1/status` answers. Fields are added, never changed, within v1. */
 export const statusSchema = v.object({
   self: v.object({
@@ -88,6 +97,7 @@ export const statusSchema = v.object({
     [],
   ),
   networks: v.optional(networksSchema, { offered: [], imported: [] }),
+  host: v.optional(hostSchema, { interfaceUp: true, changes: [] }),
   /** Datagrams of the mesh that were dropped, by reason. */
   drops: v.record(v.string(), count),
 });

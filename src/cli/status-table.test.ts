@@ -38,6 +38,7 @@ function statusOf(...nodes: NodeDocument[]): StatusDocument {
     nodes,
     bootstraps: [],
     networks: { offered: [], imported: [] },
+    host: { interfaceUp: true, changes: [] },
     drops: {},
   };
 }
@@ -89,6 +90,19 @@ describe('the status table', () => {
 
   it('is only the lines where no other node is known', () => {
     assert.match(renderStatus(statusOf(), NOW, false), /trust open: 0 other nodes, 0 direct, 0 relayed$/);
+  });
+
+  it('says what others did on this host of late, and that the interface is down', () => {
+    const at = (secondsAgo: number) => NOW - secondsAgo * 1000;
+    const changes = [
+      { atUnixMs: at(7200), words: 'long ago' },
+      { atUnixMs: at(5), words: 'somebody removed a rule: put back' },
+    ];
+    const shown = renderStatus({ ...statusOf(), host: { interfaceUp: false, changes } }, NOW, false).split('\n');
+    assert.deepEqual(shown.slice(3), [
+      'wm0 is down: nothing goes through the mesh',
+      '5 s ago: somebody removed a rule: put back',
+    ]);
   });
 
   it('does not let a host name steer the terminal', () => {

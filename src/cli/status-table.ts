@@ -5,7 +5,7 @@ import { plainTable } from './plain-table.ts';
 
 /** The status for people: a few lines about this node, a table of the others. `colour` is for terminals. */
 export function renderStatus(status: StatusDocument, nowUnixMs: number, colour: boolean): string {
-  const { self, nodes, networks } = status;
+  const { self, nodes, networks, host } = status;
   const nameOf = nodeNames(status);
   const direct = nodes.filter((node) => node.path === 'direct').length;
   const relayed = nodes.filter((node) => node.path === 'relayed').length;
@@ -20,6 +20,10 @@ export function renderStatus(status: StatusDocument, nowUnixMs: number, colour: 
     if (state === 'silent') lines.push(`bootstrap ${endpoint} does not answer`);
     if (state === 'self') lines.push(`bootstrap ${endpoint} is this node itself`);
   }
+  if (!host.interfaceUp) lines.push(`${self.interface} is down: nothing goes through the mesh`);
+  for (const { atUnixMs, words } of host.changes.slice(-SHOWN_CHANGES)) {
+    if (nowUnixMs - atUnixMs < CHANGE_SHOWN_MS) lines.push(`${formatAge(nowUnixMs - atUnixMs)} ago: ${words}`);
+  }
   const rows = nodes.map((node) => rowOf(node, nameOf, nowUnixMs));
   const tables = [
     rows.length > 0 ? plainTable(HEAD, rows, colour) : undefined,
@@ -27,6 +31,10 @@ export function renderStatus(status: StatusDocument, nowUnixMs: number, colour: 
   ];
   return [lines.map(printable).join('\n'), ...tables.filter((table) => table !== undefined)].join('\n\n');
 }
+
+/** Of what others did on this host. All that is kept stands in `status --json`. */
+const SHOWN_CHANGES = 3;
+const CHANGE_SHOWN_MS = 3_600_000;
 
 const HEAD = [
   'NODE',

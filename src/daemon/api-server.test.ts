@@ -25,6 +25,7 @@ const STATUS: StatusDocument = {
   nodes: [],
   bootstraps: [],
   networks: { offered: [], imported: [] },
+  host: { interfaceUp: true, changes: [] },
   drops: {},
 };
 

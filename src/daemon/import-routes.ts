@@ -41,11 +41,13 @@ export class ImportRoutes {
   /** By prefix: of what was wished for one only the last counts. */
   #waiting = new Map<string, string>();
   #working: Promise<void> | undefined;
+  /** What the kernel is to have, by prefix. */
+  readonly #wanted = new Map<string, Prefix>();
 
   /** Puts the rules up, after those of an earlier life that ended badly were taken down. @throws IpCommandError */
   static async open(options: ImportRoutesOptions, onError: (error: IpCommandError) => void): Promise<ImportRoutes> {
     await removeLeftRoutes();
-    for (const family of options.families) await runIpBatch(rulesOf(options, family).map(addRule), { family });
+    for (const family of options.families) await runIpBatch(importRules(options, family).map(addRule), { family });
     return new ImportRoutes(options, onError);
   }
 
@@ -54,11 +56,24 @@ export class ImportRoutes {
     this.#onError = onError;
   }
 
+  /** What the kernel has, unless somebody else took it away. `undefined` while it is being changed. */
+  get routes(): TableRoute[] | undefined {
+    return this.#working === undefined ? Array.from(this.#wanted.values(), (prefix) => this.#route(prefix)) : undefined;
+  }
+
+  /** Waits until they are there again, those of them that are still wanted. */
+  async putBack(prefixes: readonly Prefix[]): Promise<void> {
+    for (const prefix of prefixes) if (this.#wanted.has(formatPrefix(prefix))) this.add(prefix);
+    await this.#working;
+  }
+
   add(prefix: Prefix): void {
+    this.#wanted.set(formatPrefix(prefix), prefix);
     this.#wish(prefix, addTableRoute(this.#route(prefix)));
   }
 
   remove(prefix: Prefix): void {
+    this.#wanted.delete(formatPrefix(prefix));
     this.#wish(prefix, deleteTableRoute(this.#route(prefix)));
   }
 
@@ -89,19 +104,21 @@ export class ImportRoutes {
   }
 }
 
+/** Has the mesh's own addresses looked up before the main table is. */
+export function meshRule(table: number): Rule {
+  return { priority: PRIORITY.mesh, table, protocol: PROTOCOL, to: MESH_PREFIX };
+}
+
+export function meshRoute(link: string, table: number, source: IpAddress): TableRoute {
+  return { prefix: MESH_PREFIX, link, table, protocol: PROTOCOL, source };
+}
+
 /**
- * Has the mesh's own addresses looked up before the main table is, in which a router advertisement or a redirect of the link
- * can have a more specific route. @throws IpCommandError, where the kernel has no policy routing for IPv6
+ * In the main table a router advertisement or a redirect of the link can have a more specific route.
+ * @throws IpCommandError, where the kernel has no policy routing for IPv6
  */
 export async function routeMeshFirst(link: string, table: number, source: IpAddress): Promise<void> {
-  const ours = { protocol: PROTOCOL, table };
-  await runIpBatch(
-    [
-      addTableRoute({ ...ours, prefix: MESH_PREFIX, link, source }),
-      addRule({ ...ours, priority: PRIORITY.mesh, to: MESH_PREFIX }),
-    ],
-    { family: 6 },
-  );
+  await runIpBatch([addTableRoute(meshRoute(link, table, source)), addRule(meshRule(table))], { family: 6 });
 }
 
 /** Removes what a daemon that was killed left, whatever its configuration was. @throws IpCommandError */
@@ -109,7 +126,7 @@ export async function removeLeftRoutes(): Promise<void> {
   await removeRulesOf(PROTOCOL);
 }
 
-function rulesOf({ table, port }: ImportRoutesOptions, family: 4 | 6): Rule[] {
+export function importRules({ table, port }: Pick<ImportRoutesOptions, 'table' | 'port'>, family: 4 | 6): Rule[] {
   const ours = { protocol: PROTOCOL };
   const rules: Rule[] = [
     { ...ours, priority: PRIORITY.main, table: MAIN_TABLE, withoutDefault: true },

@@ -29,12 +29,14 @@ import { describeBootstrap } from './bootstrap-words.ts';
 import { BootstrapResolver } from './bootstrap.ts';
 import type { Config } from './config.ts';
 import { describeEvent } from './event-words.ts';
+import { HostChanges } from './host-changes.ts';
 import { HostLinks, type HostView } from './host-links.ts';
 import { Firewall, removeFirewall } from './firewall.ts';
 import { tableName } from './firewall-rules.ts';
 import { ImportRoutes, removeLeftRoutes, routeMeshFirst } from './import-routes.ts';
 import type { Logger } from './log.ts';
 import { KnownSources } from './known-sources.ts';
+import { guardMesh } from './mesh-guard.ts';
 import { networkWarnings } from './network-warnings.ts';
 import { networksOf, type Networks } from './networks.ts';
 import { readOrMakeKeys, storeKeys, type NodeKeys } from './node-keys.ts';
@@ -84,8 +86,9 @@ export async function startMesh(parts: MeshParts): Promise<MeshDaemon> {
     addRoute(MESH_PREFIX, interfaceName),
   ]);
   const importRoutes = await openImportRoutes(parts, networks, { device, port, node });
-  await preferMeshRoute(parts, node);
-  const daemon = new MeshDaemon(parts, { state, keys, device, port, node, networks, importRoutes, firewall });
+  const hasMeshRule = await preferMeshRoute(parts, node);
+  const opened = { state, keys, device, port, node, networks, importRoutes, hasMeshRule, firewall };
+  const daemon = new MeshDaemon(parts, opened);
   storeKeys(state, keys);
   // The device has its own copy. That of the identity is needed for every signature.
   keys.wireGuard.privateKey.fill(0);
@@ -149,13 +152,15 @@ function markOf(config: Config): number {
   return config.import.length > 0 ? config.table : 0;
 }
 
-/** The firewall keeps packets from going astray; this keeps them going. */
-async function preferMeshRoute({ config, log, releases }: MeshParts, { address }: MeshNode): Promise<void> {
+/** The firewall keeps packets from going astray; this keeps them going. @returns whether the kernel has such rules */
+async function preferMeshRoute({ config, log, releases }: MeshParts, { address }: MeshNode): Promise<boolean> {
   releases.add(() => removeLeftRoutes());
   try {
     await routeMeshFirst(config.interface, config.table, address);
+    return true;
   } catch (error) {
     log.warn(`more specific routes of others can stop traffic of the mesh: ${(error as Error).message}`);
+    return false;
   }
 }
 
@@ -243,6 +248,7 @@ interface Opened {
   readonly networks: Networks;
   /** Where anything is imported. */
   readonly importRoutes: ImportRoutes | undefined;
+  readonly hasMeshRule: boolean;
   /** Unless the configuration forgoes it. */
   readonly firewall: Firewall | undefined;
 }
@@ -256,6 +262,7 @@ export class MeshDaemon {
   readonly #knownSources: KnownSources;
   #links: readonly Link[] = [];
   #linksSaid = '';
+  readonly #hostChanges = new HostChanges();
 
   constructor(parts: MeshParts, opened: Opened) {
     const { state, device, node, importRoutes, firewall } = opened;
@@ -313,7 +320,23 @@ export class MeshDaemon {
     });
     releases.add(() => bootstrap.close());
     void bootstrap.run();
+    this.#guardHost();
     void this.#wiring.pollDevice();
+  }
+
+  #guardHost(): void {
+    const { config, log, releases, onDeviceEnd } = this.#parts;
+    const { device, networks, node, ...rest } = this.#opened;
+    const families = [...new Set(networks.imports.map(({ prefix }) => prefix.address.family))];
+    const { mtu, table } = config;
+    const guard = guardMesh(
+      {
+        ...{ ...rest, link: device.interfaceName, mtu, table, families },
+        ...{ address: node.address, addresses: networks.addresses },
+      },
+      { log, changes: this.#hostChanges, onGone: onDeviceEnd },
+    );
+    releases.add(() => guard.close());
   }
 
   async status(): Promise<StatusDocument> {
@@ -330,6 +353,7 @@ export class MeshDaemon {
         trust: this.#parts.config.trust,
         links: this.#links.map(({ name }) => name),
         startedAtUnixMs: this.#startedAtUnixMs,
+        host: this.#hostChanges.document(),
       },
     );
   }

@@ -1,4 +1,4 @@
-import type { StatusDocument } from '../api/index.ts';
+import type { HostDocument, StatusDocument } from '../api/index.ts';
 import { formatAddress, formatEndpoint, formatPrefix } from '../inet/index.ts';
 import type { PathCounters } from '../device/index.ts';
 import type { NodeStatus, NodeView } from '../mesh/index.ts';
@@ -7,18 +7,19 @@ import type { NodeStatus, NodeView } from '../mesh/index.ts';
 export type HostStatus = Pick<
   StatusDocument['self'],
   'interface' | 'port' | 'wireGuardPublicKey' | 'trust' | 'links' | 'startedAtUnixMs'
->;
+> & { readonly host: HostDocument };
 
 export function statusDocument(
   { self, nodes, bootstraps, networks, drops }: NodeStatus,
-  host: HostStatus,
+  { host, ...rest }: HostStatus,
 ): StatusDocument {
   const { nodeId, hostName, meshName, sequence } = self;
   return {
-    self: { nodeId, address: formatAddress(self.address), hostName, meshName, sequence, ...host },
+    self: { nodeId, address: formatAddress(self.address), hostName, meshName, sequence, ...rest },
     nodes: nodes.map(nodeDocument).sort((a, b) => (a.hostName + a.nodeId < b.hostName + b.nodeId ? -1 : 1)),
     bootstraps: bootstraps.map(({ endpoint, state }) => ({ endpoint: formatEndpoint(endpoint), state })),
     networks: networksDocument(networks, new Map(nodes.map((node) => [node.nodeId, node.hostName]))),
+    host,
     drops,
   };
 }

@@ -18,6 +18,16 @@ export function setMtu(link: string, mtu: number): string {
   return `link set dev ${interfaceName(link)} mtu ${integer(mtu)}`;
 }
 
+/** Before Linux 6.2 an interface has to be down for it. */
+export function renameLink(link: string, name: string): string {
+  return `link set dev ${interfaceName(link)} name ${interfaceName(name)}`;
+}
+
+/** Those that the kernel gave the link by itself. */
+export function deleteLinkLocalAddresses(link: string): string {
+  return `address flush dev ${interfaceName(link)} to fe80::/10`;
+}
+
 export function deleteLink(link: string): string {
   return `link delete dev ${interfaceName(link)}`;
 }

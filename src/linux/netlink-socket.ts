@@ -98,15 +98,25 @@ export class NetlinkSocket {
   }
 }
 
-/** The messages of one datagram, less what is cut off; `contents` is what stands behind `struct nlmsghdr`. */
-export function* netlinkMessages(
-  datagram: Uint8Array,
-): Generator<{ readonly type: number; readonly contents: Uint8Array }> {
+export interface NetlinkMessage {
+  readonly type: number;
+  /** Of the socket that asked for what is told of, where the kernel says so. Most often it is the id of a process. */
+  readonly portId: number;
+  /** What stands behind `struct nlmsghdr`. */
+  readonly contents: Uint8Array;
+}
+
+/** The messages of one datagram, less what is cut off. */
+export function* netlinkMessages(datagram: Uint8Array): Generator<NetlinkMessage> {
   const view = new DataView(datagram.buffer, datagram.byteOffset, datagram.byteLength);
   for (let at = 0; at + NLMSGHDR_BYTES <= datagram.length;) {
     const length = view.getUint32(at, true);
     if (length < NLMSGHDR_BYTES || at + length > datagram.length) return;
-    yield { type: view.getUint16(at + 4, true), contents: datagram.subarray(at + NLMSGHDR_BYTES, at + length) };
+    yield {
+      type: view.getUint16(at + 4, true),
+      portId: view.getUint32(at + 12, true),
+      contents: datagram.subarray(at + NLMSGHDR_BYTES, at + length),
+    };
     at += (length + 3) & ~3;
   }
 }

@@ -68,10 +68,11 @@ describe('routes and rules of a host', { skip: process.getuid?.() !== 0 && 'need
       .map(({ prefix, table, protocol, source }) =>
         [formatPrefix(prefix), table, protocol, source === undefined ? '' : formatAddress(source)].join(' '),
       );
-    assert.deepEqual(
-      listed.filter((text) => !text.startsWith('fe80') && !text.startsWith('ff00')).sort(),
-      ['0.0.0.0/0 7077 77 ', '203.0.113.0/24 254 3 10.77.0.5', 'fd77::/16 7077 77 '],
-    );
+    assert.deepEqual(listed.filter((text) => !text.startsWith('fe80') && !text.startsWith('ff00')).sort(), [
+      '0.0.0.0/0 7077 77 ',
+      '203.0.113.0/24 254 3 10.77.0.5',
+      'fd77::/16 7077 77 ',
+    ]);
   });
 
   it('are told of when they go', () => {

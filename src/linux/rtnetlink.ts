@@ -1,6 +1,6 @@
 import { addressFromBytes, type IpAddress } from '../inet/index.ts';
 import { readRoute, readRule, RTM_DELROUTE, RTM_DELRULE, RTM_NEWROUTE, RTM_NEWRULE, type HostRoute, type HostRule } from './fib-messages.ts'; // prettier-ignore
-import { netlinkMessages } from './netlink-socket.ts';
+import { netlinkMessages, type NetlinkMessage } from './netlink-socket.ts';
 import { readAttributes, viewOf } from './route-attributes.ts';
 import { AF_INET, AF_INET6 } from './socket-address.ts';
 
@@ -34,8 +34,8 @@ export interface LinkAddress {
 export type RouteMessage =
   | { readonly kind: 'link'; readonly removed: boolean; readonly link: Link }
   | { readonly kind: 'address'; readonly removed: boolean; readonly address: LinkAddress }
-  | { readonly kind: 'route'; readonly removed: boolean; readonly route: HostRoute }
-  | { readonly kind: 'rule'; readonly removed: boolean; readonly rule: HostRule }
+  | { readonly kind: 'route'; readonly removed: boolean; readonly route: HostRoute; readonly portId: number }
+  | { readonly kind: 'rule'; readonly removed: boolean; readonly rule: HostRule; readonly portId: number }
   | { readonly kind: 'done' }
   | { readonly kind: 'error'; readonly errno: number };
 
@@ -84,12 +84,10 @@ export function dumpRequest(what: 'links' | 'addresses'): Uint8Array {
 
 /** Reads the messages of one datagram; those of no interest here are left out, and so is what is cut off. */
 export function readRouteMessages(datagram: Uint8Array): RouteMessage[] {
-  return Array.from(netlinkMessages(datagram), ({ type, contents }) => readMessage(type, contents)).filter(
-    (message) => message !== undefined,
-  );
+  return Array.from(netlinkMessages(datagram), readMessage).filter((message) => message !== undefined);
 }
 
-function readMessage(type: number, contents: Uint8Array): RouteMessage | undefined {
+function readMessage({ type, portId, contents }: NetlinkMessage): RouteMessage | undefined {
   switch (type) {
     case RTM_NEWLINK:
     case RTM_DELLINK: {
@@ -104,12 +102,12 @@ function readMessage(type: number, contents: Uint8Array): RouteMessage | undefin
     case RTM_NEWROUTE:
     case RTM_DELROUTE: {
       const route = readRoute(contents);
-      return route && { kind: 'route', removed: type === RTM_DELROUTE, route };
+      return route && { kind: 'route', removed: type === RTM_DELROUTE, route, portId };
     }
     case RTM_NEWRULE:
     case RTM_DELRULE: {
       const rule = readRule(contents);
-      return rule && { kind: 'rule', removed: type === RTM_DELRULE, rule };
+      return rule && { kind: 'rule', removed: type === RTM_DELRULE, rule, portId };
     }
     case NLMSG_DONE:
       return { kind: 'done' };

@@ -101,6 +101,15 @@ export class MeshHost {
     return (Number(fields[11]) + Number(fields[12])) / CLOCK_TICKS_PER_SECOND;
   }
 
+  /** It runs no more until `resume`: what it has put up on the host is on its own. */
+  pause(): void {
+    this.#daemon?.kill('SIGSTOP');
+  }
+
+  resume(): void {
+    this.#daemon?.kill('SIGCONT');
+  }
+
   async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
     if (this.#daemon !== undefined) await end(this.#daemon, signal);
     this.#daemon = undefined;

@@ -57,6 +57,7 @@ function statusOf(hostName: string): Parameters<typeof renderStatus>[0] {
     nodes: [{ ...node, foundBy: 'beacon', state: 'up', path: 'direct' }],
     bootstraps: [],
     networks: { offered: [], imported: [] },
+    host: { interfaceUp: true, changes: [] },
     drops: {},
   };
 }
