@@ -4,26 +4,9 @@ import { identityPrimitives, nodePrimitives } from '../crypto/node.ts';
 import { signXeddsa } from '../crypto/xeddsa.ts';
 import { DeviceError, RunningDevice } from '../device/index.ts';
 import { formatAddress, type IpAddress } from '../inet/index.ts';
-import {
-  addAddress,
-  addRoute,
-  forgoLinkLocalAddress,
-  ignoreRouters,
-  runIpBatch,
-  setMtu,
-  setUp,
-  type Link,
-} from '../linux/index.ts';
+import type { Link } from '../linux/index.ts';
 import { millis } from '../machine/index.ts';
-import {
-  keyProofMessage,
-  MESH_PREFIX,
-  MeshNode,
-  messageForm,
-  meshTag,
-  type NodeEvent,
-  type TrustPolicy,
-} from '../mesh/index.ts';
+import { keyProofMessage, MeshNode, messageForm, meshTag, type NodeEvent, type TrustPolicy } from '../mesh/index.ts';
 import { BEACON_GROUP } from './beacon-group.ts';
 import { describeBootstrap } from './bootstrap-words.ts';
 import { BootstrapResolver } from './bootstrap.ts';
@@ -34,6 +17,7 @@ import { HostLinks, type HostView } from './host-links.ts';
 import { Firewall, removeFirewall } from './firewall.ts';
 import { tableName } from './firewall-rules.ts';
 import { ImportRoutes, removeLeftRoutes, routeMeshFirst } from './import-routes.ts';
+import { setUpInterface } from './interface-setup.ts';
 import type { Logger } from './log.ts';
 import { KnownSources } from './known-sources.ts';
 import { guardMesh } from './mesh-guard.ts';
@@ -77,14 +61,8 @@ export async function startMesh(parts: MeshParts): Promise<MeshDaemon> {
   const { device, port } = await startDevice(parts, keys);
   await device.configureRelay({ address: node.address, mayForward: config.relay });
   const { interfaceName } = device;
-  closeInterface(interfaceName, parts.log);
-  await runIpBatch([
-    addAddress(interfaceName, node.address, 128),
-    ...networks.addresses.map(({ address, length }) => addAddress(interfaceName, address, length)),
-    setMtu(interfaceName, config.mtu),
-    setUp(interfaceName),
-    addRoute(MESH_PREFIX, interfaceName),
-  ]);
+  const addresses = [{ address: node.address, length: 128 }, ...networks.addresses];
+  await setUpInterface({ link: interfaceName, mtu: config.mtu, addresses }, parts.log);
   const importRoutes = await openImportRoutes(parts, networks, { device, port, node });
   const hasMeshRule = await preferMeshRoute(parts, node);
   const opened = { state, keys, device, port, node, networks, importRoutes, hasMeshRule, firewall };
@@ -99,13 +77,6 @@ function readMemory({ log }: MeshParts, state: StateDirectory): Uint8Array | und
   const { memory, problem } = state.readMemory();
   if (problem !== undefined) log.warn(problem);
   return memory;
-}
-
-/** What comes out of the tunnel is to configure nothing on this host: not an address, and not a route. */
-function closeInterface(interfaceName: string, log: Logger): void {
-  const open = [...forgoLinkLocalAddress(interfaceName), ...ignoreRouters(interfaceName)];
-  if (open.length === 0) return;
-  log.warn(`the host may believe routers at the other end of the tunnel: cannot set ${open.join(', ')}`);
 }
 
 /** Before there is anything to protect, and given back after all of it. */
