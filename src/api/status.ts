@@ -41,6 +41,8 @@ export const nodeSchema = v.object({
   roundTripTimeMs: v.optional(v.number()),
   /** The direct path has come and gone more than thrice within a minute. */
   isUnstable: v.optional(v.literal(true)),
+  /** The longest packet in the tunnel that is known to arrive there, in bytes. */
+  pathMtu: v.optional(count),
 });
 export type NodeDocument = v.InferOutput<typeof nodeSchema>;
 

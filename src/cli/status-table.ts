@@ -46,6 +46,7 @@ const HEAD = [
   'RECEIVED',
   'SENT',
   'ROUND TRIP',
+  'MTU',
   'STATE',
 ];
 function rowOf(node: NodeDocument, nameOf: NodeNames, nowUnixMs: number): string[] {
@@ -60,6 +61,7 @@ function rowOf(node: NodeDocument, nameOf: NodeNames, nowUnixMs: number): string
     formatBytes(node.rxBytes),
     formatBytes(node.txBytes),
     roundTripTimeMs === undefined ? '-' : `${roundTripTimeMs.toFixed(1)} ms`,
+    node.pathMtu === undefined ? '-' : String(node.pathMtu),
     node.isUnstable ? `${node.state}, unstable` : node.state,
   ];
 }

@@ -57,6 +57,10 @@ export function describeEvent(event: NodeEvent, context: EventContext): EventWor
       return { level: 'info', words: `${label} has left` };
     case 'rerouted':
       return { level: 'info', words: `${label} is reached ${event.reason === 'none' ? 'no more' : reason}` };
+    case 'path-narrow':
+      return { level: 'warn', words: `${label}: ${reason}` };
+    case 'path-whole':
+      return { level: 'info', words: `${label}: ${reason}` };
     case 'updated':
       return { level: 'debug', words: `${label} has a new description` };
     case 'expired':

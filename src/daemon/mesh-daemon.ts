@@ -198,6 +198,7 @@ function createNode(config: Config, networks: Networks, kept: Kept): MeshNode {
     networks: networks.offers,
     imports: networks.imports,
     mayRelay: config.relay,
+    interfaceMtu: config.mtu,
     primitives: identityPrimitives,
     unixTime: () => millis(Date.now()),
   });

@@ -49,6 +49,7 @@ function nodeDocument(node: NodeView): StatusDocument['nodes'][number] {
     txBytes,
     ...(node.roundTripTime !== undefined && { roundTripTimeMs: node.roundTripTime }),
     ...(node.isUnstable && { isUnstable: true }),
+    ...(node.packetLimit?.isProved === true && { pathMtu: node.packetLimit.mtu }),
   };
 }
 

@@ -39,6 +39,7 @@ function wire(outputsByInput: Record<string, NodeOutput[]>, timeoutAt?: number) 
   const world = {
     device: {
       configure: () => Promise.resolve(void seen.push('configure')),
+      setPacketLimits: () => Promise.resolve(void seen.push('packet limits')),
       setRelayRoutes: () => Promise.resolve(void seen.push('relay routes')),
       publicState,
       sendDatagram: (_: Uint8Array, to: Endpoint) => void seen.push(`send to ${formatEndpoint(to)}`),

@@ -1,7 +1,14 @@
 import type { Endpoint, IpAddress, Prefix } from '../inet/index.ts';
 import { millis, type Machine, type Millis } from '../machine/index.ts';
 import type { DeviceEvent } from '../device/index.ts';
-import type { BootstrapState, NodeEvent, NodeInput, NodeOutput, RelayRouteChange } from '../mesh/index.ts';
+import type {
+  BootstrapState,
+  NodeEvent,
+  NodeInput,
+  NodeOutput,
+  PacketLimitChange,
+  RelayRouteChange,
+} from '../mesh/index.ts';
 import type { DeviceChange, DeviceState } from '../wireguard/index.ts';
 import { beaconEndpoint } from './beacon-group.ts';
 
@@ -12,6 +19,7 @@ const DEVICE_POLL_INTERVAL_MS = 15_000;
 export interface MeshDevice {
   configure(change: DeviceChange): Promise<void>;
   setRelayRoutes(changes: readonly RelayRouteChange[]): Promise<void>;
+  setPacketLimits(changes: readonly PacketLimitChange[]): Promise<void>;
   publicState(peers?: readonly Uint8Array[]): Promise<DeviceState>;
   sendDatagram(datagram: Uint8Array, to: Endpoint): void;
   sendInTunnel(message: Uint8Array, to: IpAddress): void;
@@ -67,7 +75,8 @@ export class Wiring {
 
   handleDeviceEvent(event: DeviceEvent): void {
     const { kind } = event;
-    if (kind === 'peer-active' || kind === 'path-error') this.handle({ kind, publicKey: event.publicKey });
+    if (kind === 'peer-active' || kind === 'path-error' || kind === 'length-refused')
+      this.handle({ kind, publicKey: event.publicKey });
     if (kind !== 'peer-active' && kind !== 'handshake-complete') return;
     // A peer that is active may have roamed. Of the others there is nothing new.
     this.#ask(event.publicKey);
@@ -157,6 +166,9 @@ export class Wiring {
         break;
       case 'relay-routes':
         this.#change(device.setRelayRoutes(output.changes), 'the device refused a change of its relay routes');
+        break;
+      case 'packet-limits':
+        this.#change(device.setPacketLimits(output.changes), 'the device refused a limit for packets');
         break;
       case 'import-route':
         this.#world.routeImport(output.prefix, output.isWanted);

@@ -11,6 +11,8 @@ export type TunnelMessageSink = (message: Uint8Array, from: IpAddress) => void;
 
 /** More than any node has to say, even when it compares all that it knows with us. */
 const MESSAGES_PER_PEER = 400;
+/** No message is longer (src/mesh). What is behind shows that packets of its length pass, and is not passed on. */
+const LONGEST_MESSAGE = 1200;
 /** Each wakes another thread, and waits there: this many are 5 MB at most, should that thread be busy for a second. */
 const MESSAGES_PER_SECOND = 4000;
 
@@ -64,7 +66,8 @@ export class TunnelMessages {
     } else if (!this.#ofPeer.take(peer, MESSAGES_PER_PEER, now) || !this.#ofAll.take(MESSAGES_PER_SECOND, now)) {
       this.#counters.tunnelMessageRateExceeded++;
     } else {
-      this.#pass(bytes.slice(offset + TUNNEL_HEADER_BYTES, offset + length), from);
+      const end = offset + Math.min(length, TUNNEL_HEADER_BYTES + LONGEST_MESSAGE);
+      this.#pass(bytes.slice(offset + TUNNEL_HEADER_BYTES, end), from);
     }
   }
 }

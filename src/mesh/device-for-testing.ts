@@ -9,7 +9,8 @@ import { after, millis, seconds, type Millis } from '../machine/index.ts';
 import type { DeviceChange, PeerState } from '../wireguard/configuration.ts';
 import { isMeshAddress } from './address.ts';
 import { toHex } from './hex.ts';
-import type { RelayRouteChange } from './node-interface.ts';
+import type { PacketLimitChange, RelayRouteChange } from './node-interface.ts';
+import type { PacketLimit } from './path-mtu/path-mtu.ts';
 import { RELAY_PORT } from './paths.ts';
 
 const REKEY_TIMEOUT = seconds(5);
@@ -97,6 +98,8 @@ export class DeviceForTesting {
   readonly #received = new WeakSet<WireGuardMessage>();
   /** Next hop, by destination. */
   readonly relayRoutes = new Map<string, string>();
+  /** By peer. Nothing of a host's is cut here: tests send what fits. */
+  readonly limits = new Map<string, PacketLimit>();
   isOff = false;
   /** Return false to drop what others send over this device, as a liar does. */
   isRelayed: (packet: Inner & { kind: 'relayed' }) => boolean = () => true;
@@ -127,6 +130,10 @@ export class DeviceForTesting {
       if (via === undefined) this.relayRoutes.delete(formatAddress(destination));
       else this.relayRoutes.set(formatAddress(destination), toHex(via));
     }
+  }
+
+  setPacketLimits(changes: readonly PacketLimitChange[]): void {
+    for (const { publicKey, mtu, isProved } of changes) this.limits.set(toHex(publicKey), { mtu, isProved });
   }
 
   states(): PeerState[] {

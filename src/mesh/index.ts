@@ -18,4 +18,5 @@ export { MAX_MEMORY_BYTES, readMemory } from './memory/index.ts';
 export * from './tunnel.ts';
 export { MAX_NODES } from './standing.ts';
 export type { HostAddress } from './unproved/index.ts';
+export type { PacketLimit } from './path-mtu/index.ts';
 export * from './hex.ts';

@@ -5,6 +5,7 @@ import type { Description } from './description.ts';
 import type { FirstContact } from './first-contact.ts';
 import { toHex } from './hex.ts';
 import type { TokenBucket } from './rate-limit.ts';
+import type { PathMtu } from './path-mtu/path-mtu.ts';
 import type { Relation } from './relation.ts';
 import type { Standing } from './standing.ts';
 import type { Tunnel } from './tunnel.ts';
@@ -17,6 +18,8 @@ export interface KnownNode {
   description: Description;
   readonly foundBy: FoundBy;
   readonly tunnel: Tunnel;
+  /** Of the way that its packets take. */
+  readonly pathMtu: PathMtu;
   readonly standing: Standing;
   readonly bucket: TokenBucket;
   readonly account: Account;

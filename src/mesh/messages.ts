@@ -18,6 +18,7 @@ import { domain } from './domain.ts';
 import { fromHex, toHex } from './hex.ts';
 import { NODE_ID_BYTES } from './identity.ts';
 import {
+  ECHO_BYTES,
   lengthOfRoutingMessage,
   readRoutingMessage,
   ROUTING_KINDS,
@@ -81,6 +82,8 @@ const WISHES = ['no', 'likes', 'needs'] as const;
 export const DIGEST_BYTES = DIGEST.end - DIGEST.digest;
 export const MAX_CALL_CANDIDATES = 8;
 export const HELLO_BYTES = HELLO.end;
+/** In the tunnel, behind headers of IPv6 and UDP: the packet that asks for an echo. */
+export const ECHO_PACKET_BYTES = 48 + HEADER.end + ECHO_BYTES;
 export const MAX_BABEL_BYTES = MAX_MESSAGE_BYTES - BABEL.packet;
 
 /** That a node has a description with this sequence number. */

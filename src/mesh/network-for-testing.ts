@@ -100,6 +100,8 @@ export class NetworkForTesting {
   readonly importRoutes = new Map<string, Set<string>>();
   /** Called after each change of a relay table. */
   onRelayRoutes: () => void = () => {};
+  /** The longest packet of the underlay that gets from host to host; longer ones vanish. */
+  longest: (from: string, to: string, link: number) => number = () => Infinity;
   /** Return true to lose what would go from host to host. */
   isLost: (from: string, to: string, link: number) => boolean = () => false;
   /** Called for whatever is sent, before it may be lost. */
@@ -143,6 +145,7 @@ export class NetworkForTesting {
       trust: { mode: 'open' },
       bootstrap: [],
       mayRelay: true,
+      interfaceMtu: 1420,
       networks: [],
       imports: [],
       primitives: this.#primitives,
@@ -303,6 +306,8 @@ export class NetworkForTesting {
       case 'relay-routes':
         device.setRelayRoutes(output.changes);
         return this.onRelayRoutes();
+      case 'packet-limits':
+        return device.setPacketLimits(output.changes);
       case 'import-route': {
         const routes = this.importRoutes.get(host.name) ?? new Set();
         if (output.isWanted) routes.add(formatPrefix(output.prefix));
@@ -383,6 +388,8 @@ export class NetworkForTesting {
 
   #deliver(from: Host, to: Host, wire: Wire, source: Endpoint): void {
     if (this.isLost(from.name, to.name, source.scopeId)) return;
+    const length = IP_UDP_HEADERS + (wire.kind === 'mesh' ? wire.datagram.length : lengthOfMessage(wire));
+    if (length > this.longest(from.name, to.name, source.scopeId)) return;
     const latency = this.latencyOfLink.get(source.scopeId) ?? this.latency;
     this.schedule(latency, () => this.#receive(this.#host(to.name), wire, source));
   }

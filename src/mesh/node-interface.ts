@@ -8,6 +8,7 @@ import type { BootstrapState } from './discovery.ts';
 import type { ImportRule } from './entitlement.ts';
 import type { NetworkView } from './gateways.ts';
 import type { FoundBy } from './known-nodes.ts';
+import type { PacketLimit } from './path-mtu/path-mtu.ts';
 import type { TrustPolicy } from './trust.ts';
 import type { TunnelState } from './tunnel.ts';
 import type { HostAddress } from './unproved/index.ts';
@@ -30,6 +31,8 @@ export interface NodeOptions {
   readonly bootstrap: readonly Endpoint[];
   /** Whether this node forwards what others send to others. It cannot read it. */
   readonly mayRelay: boolean;
+  /** The MTU of the mesh's interface: longer packets are never sent. */
+  readonly interfaceMtu: number;
   /** What this node leads to. */
   readonly networks: readonly OfferedNetwork[];
   /** What of the networks of others is believed; nothing else is. */
@@ -66,6 +69,8 @@ export type NodeInput =
   | { readonly kind: 'peer-active'; readonly publicKey: Uint8Array }
   /** The kernel has refused to send to the endpoint of this peer. */
   | { readonly kind: 'path-error'; readonly publicKey: Uint8Array }
+  /** The interface that leads to the endpoint of this peer takes no datagram of the length that was sent. */
+  | { readonly kind: 'length-refused'; readonly publicKey: Uint8Array }
   /** Shut down. Nothing comes out after what this input brings out. */
   | { readonly kind: 'leave' };
 
@@ -80,6 +85,8 @@ export type NodeOutput =
   | { readonly kind: 'ask-device'; readonly publicKey: Uint8Array }
   /** To whom relayed messages for an address go next. */
   | { readonly kind: 'relay-routes'; readonly changes: readonly RelayRouteChange[] }
+  /** How long packets to peers may be, on the ways that they take now. */
+  | { readonly kind: 'packet-limits'; readonly changes: readonly PacketLimitChange[] }
   /** A route of the host to the mesh's interface, for a network that others lead to. */
   | { readonly kind: 'import-route'; readonly prefix: Prefix; readonly isWanted: boolean }
   /** Comes before the first datagram that uses the sequence number; it should be on disk by then. */
@@ -91,6 +98,10 @@ export type NodeOutput =
   /** The bootstrap endpoint does not answer, is this node itself, or does answer after all. */
   | { readonly kind: 'bootstrap-state'; readonly endpoint: Endpoint; readonly state: BootstrapState }
   | { readonly kind: 'event'; readonly event: NodeEvent };
+
+export interface PacketLimitChange extends PacketLimit {
+  readonly publicKey: Uint8Array;
+}
 
 export interface RelayRouteChange {
   readonly destination: IpAddress;
@@ -111,6 +122,9 @@ export interface NodeEvent {
     | 'left'
     /** Traffic takes another way; `reason` says which. */
     | 'rerouted'
+    /** The way to it carries less than this node would send; `reason` says how much. Or all of it, again. */
+    | 'path-narrow'
+    | 'path-whole'
     /** It has a new WireGuard key, host name or endpoints. */
     | 'updated'
     | 'expired'
@@ -180,4 +194,6 @@ export interface NodeView {
   readonly roundTripTime: Millis | undefined;
   /** The direct path has come and gone too often lately. */
   readonly isUnstable: boolean;
+  /** How long packets to it may be; `undefined` while nobody has looked. */
+  readonly packetLimit: PacketLimit | undefined;
 }

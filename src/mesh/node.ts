@@ -28,6 +28,7 @@ import { Outbox } from './outbox.ts';
 import { Overlay } from './overlay.ts';
 import { OwnDescription } from './own-description.ts';
 import { OwnNews } from './own-news.ts';
+import { PathMtus } from './path-mtu/index.ts';
 import { pathOf, Paths, relayedEndpoint } from './paths.ts';
 import { Roster, type Origin } from './roster.ts';
 import type { TunnelOutput } from './tunnel.ts';
@@ -42,6 +43,7 @@ export class MeshNode implements Machine<NodeInput, NodeOutput> {
   readonly #context: NodeContext;
   readonly #ownNews: OwnNews;
   readonly #paths: Paths;
+  readonly #pathMtus: PathMtus;
   readonly #imports: Imports;
   readonly #holePunching: HolePunching;
   readonly #underlay: Underlay;
@@ -57,7 +59,8 @@ export class MeshNode implements Machine<NodeInput, NodeOutput> {
     this.nodeId = nodeId;
     this.address = address;
     this.#ownNews = new OwnNews(this.#context);
-    this.#paths = new Paths(this.#context);
+    this.#pathMtus = new PathMtus(this.#context);
+    this.#paths = new Paths(this.#context, (node, now) => this.#pathMtus.review(node, now));
     this.#imports = new Imports(this.#context);
     const listener = {
       handleFetched: this.#handleFetched,
@@ -68,7 +71,12 @@ export class MeshNode implements Machine<NodeInput, NodeOutput> {
     };
     this.#underlay = new Underlay(this.#context, listener);
     this.#holePunching = new HolePunching(this.#context, (to, by, now) => this.#underlay.callUnproved(to, by, now));
-    const shared = { context: this.#context, paths: this.#paths, holePunching: this.#holePunching };
+    const shared = {
+      context: this.#context,
+      paths: this.#paths,
+      pathMtus: this.#pathMtus,
+      holePunching: this.#holePunching,
+    };
     this.#overlay = new Overlay({ ...shared, imports: this.#imports, listener });
     const restore = ({ description, nodeId, endpoints }: RestoredNode, now: Millis) => {
       this.#handleFetched(description, nodeId, { foundBy: 'memory' }, now);
@@ -110,6 +118,9 @@ export class MeshNode implements Machine<NodeInput, NodeOutput> {
       case 'path-error':
         this.#context.roster.nodes.withKey(input.publicKey)?.tunnel.handleError(now);
         break;
+      case 'length-refused':
+        this.#handleLengthRefused(input.publicKey, now);
+        break;
       case 'leave':
         this.#remembering.store(now);
         for (const node of neighboursOf(this.#context)) outbox.tunnelSend({ kind: 'leave' }, node);
@@ -132,6 +143,7 @@ export class MeshNode implements Machine<NodeInput, NodeOutput> {
     for (const { tunnel } of this.#context.roster.nodes.values()) tunnel.handleTimeout(now);
     this.#holePunching.handleTimeout(now);
     this.#paths.handleTimeout(now);
+    this.#pathMtus.handleTimeout(now);
     this.#imports.handleTimeout(now);
     this.#remembering.handleTimeout(now);
     this.#drain(now);
@@ -150,6 +162,7 @@ export class MeshNode implements Machine<NodeInput, NodeOutput> {
       this.#overlay,
       this.#holePunching,
       this.#paths,
+      this.#pathMtus,
       this.#imports,
       this.#remembering,
       neighbours,
@@ -248,6 +261,12 @@ export class MeshNode implements Machine<NodeInput, NodeOutput> {
     if (!isDirect(node.endpoint)) {
       if (node.endpoint !== undefined) tunnel.handleMisdirected(now);
     } else if (hasNewSession || !wasDirect) tunnel.handleSession(now);
+    this.#pathMtus.review(node, now);
+  }
+
+  #handleLengthRefused(publicKey: Uint8Array, now: Millis): void {
+    const node = this.#context.roster.nodes.withKey(publicKey);
+    if (node !== undefined) this.#pathMtus.handleRefused(node, now);
   }
 
   /** What is relayed to the node is traffic of the next hop, too. */
@@ -255,6 +274,7 @@ export class MeshNode implements Machine<NodeInput, NodeOutput> {
     const node = this.#context.roster.nodes.withKey(publicKey);
     if (node === undefined) return;
     node.tunnel.handleActive(now);
+    this.#pathMtus.handleActive(node, now);
     if (node.tunnel.isUp || node.route === undefined) return;
     node.route.via.tunnel.handleActive(now);
     this.#paths.handleActive(node, now);
@@ -285,11 +305,13 @@ export class MeshNode implements Machine<NodeInput, NodeOutput> {
   #drain(now: Millis): void {
     for (const node of this.#removed.splice(0)) {
       this.#paths.handleRemoved(node, now);
+      this.#pathMtus.handleRemoved(node);
       this.#imports.handleRemoved(node, now);
     }
     // A tunnel that is lost takes routes away, and a route that changes is a reason for other tunnels to move.
     do this.#paths.drain(now);
     while (this.#drainTunnels(now));
+    this.#pathMtus.drain();
     this.#imports.drain(now);
     this.#holePunching.drain(now);
     this.#underlay.drain(now);
@@ -360,6 +382,7 @@ export class MeshNode implements Machine<NodeInput, NodeOutput> {
       path: pathOf(node),
       roundTripTime: tunnel.smoothedRtt,
       isUnstable: tunnel.isUnstable,
+      packetLimit: node.pathMtu.way && node.pathMtu.limit,
     };
   }
 }

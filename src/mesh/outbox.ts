@@ -4,7 +4,7 @@ import type { PeerChange } from '../wireguard/configuration.ts';
 import type { BootstrapState } from './discovery.ts';
 import type { KnownNode } from './known-nodes.ts';
 import { writeMessage, type Message } from './messages.ts';
-import type { NodeEvent, NodeOutput, RelayRouteChange } from './node-interface.ts';
+import type { NodeEvent, NodeOutput, PacketLimitChange, RelayRouteChange } from './node-interface.ts';
 
 export class Outbox {
   readonly #tag: Uint8Array;
@@ -47,6 +47,10 @@ export class Outbox {
 
   relayRoutes(changes: readonly RelayRouteChange[]): void {
     this.#output.push({ kind: 'relay-routes', changes });
+  }
+
+  packetLimit(change: PacketLimitChange): void {
+    this.#output.push({ kind: 'packet-limits', changes: [change] });
   }
 
   importRoute(prefix: Prefix, isWanted: boolean): void {

@@ -12,6 +12,7 @@ import type { Imports } from './imports.ts';
 import type { KnownNode } from './known-nodes.ts';
 import { DIGEST_BYTES, readMessage, type Digest, type Message, type News } from './messages.ts';
 import { drained, neighboursOf, type NodeContext } from './node-context.ts';
+import type { PathMtus } from './path-mtu/index.ts';
 import type { Paths } from './paths.ts';
 import { TokenBucket } from './rate-limit.ts';
 import type { Listener } from './underlay.ts';
@@ -25,6 +26,7 @@ const EXCHANGE = { window: 16, perSource: 1024, total: 4096 };
 export class Overlay {
   readonly #context: NodeContext;
   readonly #paths: Paths;
+  readonly #pathMtus: PathMtus;
   readonly #holePunching: HolePunching;
   readonly #imports: Imports;
   readonly #listener: Listener;
@@ -37,13 +39,15 @@ export class Overlay {
   constructor(parts: {
     context: NodeContext;
     paths: Paths;
+    pathMtus: PathMtus;
     holePunching: HolePunching;
     imports: Imports;
     listener: Listener;
   }) {
-    const { context, paths, holePunching, imports, listener } = parts;
+    const { context, paths, pathMtus, holePunching, imports, listener } = parts;
     this.#context = context;
     this.#paths = paths;
+    this.#pathMtus = pathMtus;
     this.#holePunching = holePunching;
     this.#imports = imports;
     this.#listener = listener;
@@ -133,9 +137,10 @@ export class Overlay {
         return this.#holePunching.handleCall(node, message, now);
       case 'echo-request':
         // Whoever asks has lost its direct path; ours would carry the reply nowhere, if it is lost as well.
-        node.tunnel.handleActive(now);
+        if (message.isOfLength !== true) node.tunnel.handleActive(now);
         return outbox.tunnelSend({ kind: 'echo-reply', nonce: message.nonce }, node);
       case 'echo-reply':
+        if (this.#pathMtus.handleEcho(node, message.nonce, now)) return;
         if (!this.#paths.handleEcho(node, message.nonce, now)) this.#imports.handleEcho(node, message.nonce);
         return;
       case 'announce':

@@ -25,6 +25,7 @@ const COMPLAINT_RATE = { perSecond: 1, burst: 10 };
 
 export class Paths {
   readonly #context: NodeContext;
+  readonly #onWay: (node: KnownNode, now: Millis) => void;
   readonly #babel: BabelLink;
   readonly #seqnos: AttestedSeqnos;
   readonly #distrust = new Distrust();
@@ -36,7 +37,9 @@ export class Paths {
   /** What was said last of the way to each node. */
   readonly #said = new Map<KnownNode, string>();
 
-  constructor(context: NodeContext) {
+  /** `onWay` is told of nodes whose way may have changed. */
+  constructor(context: NodeContext, onWay: (node: KnownNode, now: Millis) => void) {
+    this.#onWay = onWay;
     const { own, roster, nonce, chance, nodeId } = context;
     const { address } = own.current;
     this.#context = context;
@@ -141,6 +144,7 @@ export class Paths {
     const isNeighbour = this.#context.roster.nodes.has(node) && this.#context.neighbours.isNeighbour(node);
     if (!isNeighbour && this.#neighbours.delete(node)) this.#babel.removeNeighbour(node, now);
     if (isNeighbour && !this.#neighbours.has(node) && this.#babel.addNeighbour(node, now)) this.#neighbours.add(node);
+    this.#onWay(node, now);
     this.#report(node);
   }
 
@@ -219,6 +223,7 @@ export class Paths {
     if (node !== undefined) {
       node.route = via && { via, metric };
       node.tunnel.setRelay(via !== undefined && via !== node, now);
+      this.#onWay(node, now);
       this.#report(node);
     }
     changes.push({ destination, via: node && via?.description.wireGuardPublicKey });

@@ -9,6 +9,7 @@ import { Newest } from './gossip.ts';
 import { KnownNodes, type FoundBy, type KnownNode } from './known-nodes.ts';
 import type { NodeEvent } from './node-interface.ts';
 import type { Outbox } from './outbox.ts';
+import { PathMtu } from './path-mtu/path-mtu.ts';
 import { RateLimit, TokenBucket } from './rate-limit.ts';
 import { NO_RELATION } from './relation.ts';
 import { CLAIM_LIFE, displacedBy, isTableFull, sourceKey, type Standing } from './standing.ts';
@@ -211,6 +212,7 @@ export class Roster {
         foundBy,
         order,
         tunnel,
+        pathMtu: new PathMtu(this.#context.nonce),
         standing,
         bucket,
         account: new Account(),

@@ -29,7 +29,9 @@ export interface Echo {
   readonly kind: 'echo-request' | 'echo-reply';
   /** The request's. */
   readonly nonce: bigint;
-  /** Zeros behind it, so that it does not go by its length. */
+  /** The sender wants to know whether packets of that length pass, and not whether the receiver is there. */
+  readonly isOfLength?: boolean;
+  /** Bytes behind it, so that it does not go by its length, or does. */
   readonly padding?: number;
 }
 
@@ -44,21 +46,31 @@ export const ROUTING_KINDS = [
 ] as const satisfies readonly RoutingMessage['kind'][];
 
 const NONCE_BYTES = 8;
+/** Where the fields of an echo lie. Before there were flags, zeros were there. */
+const ECHO = { nonce: 0, flags: NONCE_BYTES, end: NONCE_BYTES + 1 } as const;
+const IS_OF_LENGTH = 1;
+export const ECHO_BYTES = ECHO.end;
 
 export function lengthOfRoutingMessage(message: RoutingMessage): number {
-  if ('nonce' in message) return NONCE_BYTES + (message.padding ?? 0);
+  if ('nonce' in message) return ECHO.end + (message.padding ?? 0);
   return message.kind === 'seqno-statements' ? message.statements.length * STATEMENT_BYTES : NODE_ID_BYTES;
 }
 
 export function writeRoutingMessage(message: RoutingMessage, body: Uint8Array): void {
-  if ('nonce' in message) return viewOf(body).setBigUint64(0, message.nonce);
+  if ('nonce' in message) {
+    viewOf(body).setBigUint64(ECHO.nonce, message.nonce);
+    body[ECHO.flags] = message.isOfLength === true ? IS_OF_LENGTH : 0;
+    return;
+  }
   if (message.kind !== 'seqno-statements') return body.set(fromHex(message.nodeId));
   for (const [i, statement] of message.statements.entries()) writeStatement(statement, body, i * STATEMENT_BYTES);
 }
 
 export function readRoutingMessage(kind: RoutingMessage['kind'], body: Uint8Array): RoutingMessage | undefined {
   if (kind === 'echo-request' || kind === 'echo-reply') {
-    return body.length < NONCE_BYTES ? undefined : { kind, nonce: viewOf(body).getBigUint64(0) };
+    if (body.length < NONCE_BYTES) return undefined;
+    const isOfLength = body.length >= ECHO.end && (body[ECHO.flags] & IS_OF_LENGTH) !== 0;
+    return { kind, nonce: viewOf(body).getBigUint64(ECHO.nonce), ...(isOfLength && { isOfLength }) };
   }
   if (kind !== 'seqno-statements') {
     return body.length < NODE_ID_BYTES ? undefined : { kind, nodeId: toHex(body.subarray(0, NODE_ID_BYTES)) };

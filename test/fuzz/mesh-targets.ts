@@ -199,6 +199,7 @@ function newNode(): MeshNode {
       trust: { mode: 'open' },
       bootstrap: [],
       mayRelay: true,
+      interfaceMtu: 1420,
       networks: [],
       imports: [],
     },

@@ -81,6 +81,11 @@ export class PathMtu {
     return this.#limit;
   }
 
+  /** Whether there was traffic for the node just now. */
+  isActive(now: Millis): boolean {
+    return this.#activeUntil > now;
+  }
+
   /** Packets go another way, or none. What was proved says nothing of it. */
   setWay(way: Way | undefined, now: Millis): void {
     if (way?.key === this.#way?.key && way?.longest === this.#way?.longest) return;
@@ -90,7 +95,9 @@ export class PathMtu {
     this.#trial = undefined;
     this.#dueAt = millis(Infinity);
     this.#echoes = new Echoes(this.#nonce);
-    this.#setLimit(Math.min(BASE_MTU, way?.longest ?? BASE_MTU), false);
+    // Said again even if it is the same: to the device the node may be another peer than before.
+    this.#limit = { mtu: Math.min(BASE_MTU, way?.longest ?? BASE_MTU), isProved: false };
+    this.#output.push({ kind: 'limit', ...this.#limit });
     if (way === undefined) return;
     const first = this.#remembered.get(way.key);
     this.#search(new Search(way.longest, { first }), now);
