@@ -56,7 +56,11 @@ export const LIES: Lies = {
   }),
   'description-request': (k) => {
     const offset = k.chance.pick([0, 0, 0, 1140, 0xffff]);
-    return { kind: 'description-request', nodeId: k.news().nodeId, nonce: k.nonce(), offset };
+    return { kind: 'description-request', nodeId: k.news().nodeId, nonce: k.nonce(), offset, length: 1200 };
+  },
+  fragment: (k) => {
+    const count = 1 + k.chance.below(9);
+    return { kind: 'fragment', id: k.chance.below(4), index: k.chance.below(9), count, bytes: k.chance.bytes(100) };
   },
   'description-part': (k) => {
     const { nodeId, sequence, bytes } = k.description();

@@ -18,6 +18,7 @@ const BETA: NodeDocument = {
   rxBytes: 1536,
   txBytes: 10,
   roundTripTimeMs: 0.613,
+  pathMtu: 1328,
 };
 
 function statusOf(...nodes: NodeDocument[]): StatusDocument {
@@ -81,9 +82,9 @@ describe('the status table', () => {
         `node id ${'aa'.repeat(28)}`,
         'mesh "home", trust open: 2 other nodes, 1 direct, 1 relayed',
         '',
-        'NODE   ADDRESS       PATH      ENDPOINT        FOUND BY  HANDSHAKE  RECEIVED  SENT  ROUND TRIP  STATE',
-        'beta   fd77:bebe::1  direct    192.0.2.7:7077  beacon    12 s       1.5 KiB   10 B  0.6 ms      up',
-        'gamma  fd77::2       via beta  -               gossip    never      0 B       0 B   -           distant',
+        'NODE   ADDRESS       PATH      ENDPOINT        FOUND BY  HANDSHAKE  RECEIVED  SENT  ROUND TRIP  MTU   STATE',
+        'beta   fd77:bebe::1  direct    192.0.2.7:7077  beacon    12 s       1.5 KiB   10 B  0.6 ms      1328  up',
+        'gamma  fd77::2       via beta  -               gossip    never      0 B       0 B   -           -     distant',
       ].join('\n'),
     );
   });

@@ -5,11 +5,19 @@
  */
 import { after, millis, seconds, type Millis } from '../machine/index.ts';
 import type { Description } from './description.ts';
-import { MAX_PART_BYTES, type DescriptionPart, type DescriptionRequest } from './messages.ts';
+import {
+  MAX_MESSAGE_BYTES,
+  PART_HEADER_BYTES,
+  SHORT_REQUEST_BYTES,
+  type DescriptionPart,
+  type DescriptionRequest,
+} from './messages.ts';
 
 const RETRANSMIT_AFTER = seconds(1);
 /** To a source that stays silent. */
 const MAX_TRIES = 4;
+/** Then shorter ones are tried: the path may swallow what is long. */
+const LONG_TRIES = 2;
 /** In one fetch: a description has 4 parts, and a source that answers nonsense must not keep us asking. */
 const MAX_REQUESTS = 16;
 
@@ -37,7 +45,7 @@ interface Fetch<Source> {
   readonly source: Source;
   readonly sourceKey: string;
   /** `undefined` while it waits for its turn. */
-  asking: { nonce: bigint; retransmitAt: Millis; tries: number; requests: number } | undefined;
+  asking: { nonce: bigint; retransmitAt: Millis; tries: number; requests: number; mayBeLong: boolean } | undefined;
   /** What has arrived, from the start without gaps. `undefined` before the first part. */
   received: { readonly sequence: number; readonly bytes: Uint8Array; length: number } | undefined;
 }
@@ -49,11 +57,11 @@ export interface Request<Source> {
 
 /** The answer to `request`, never larger than it; `undefined` if there is nothing at its offset. */
 export function answerRequest(
-  { nonce, offset }: DescriptionRequest,
+  { nonce, offset, length }: DescriptionRequest,
   { nodeId, sequence, bytes }: Description,
 ): DescriptionPart | undefined {
   if (offset >= bytes.length) return undefined;
-  const part = bytes.subarray(offset, offset + MAX_PART_BYTES);
+  const part = bytes.subarray(offset, offset + length - PART_HEADER_BYTES);
   return { kind: 'description-part', nodeId, nonce, sequence, total: bytes.length, offset, bytes: part };
 }
 
@@ -140,7 +148,7 @@ export class DescriptionExchange<Source> {
   }
 
   #begin(fetch: Fetch<Source>, now: Millis): void {
-    fetch.asking = { nonce: this.#nonce(), retransmitAt: now, tries: 0, requests: 0 };
+    fetch.asking = { nonce: this.#nonce(), retransmitAt: now, tries: 0, requests: 0, mayBeLong: true };
     this.#askOrEnd(fetch, now);
   }
 
@@ -152,6 +160,7 @@ export class DescriptionExchange<Source> {
       return;
     }
     asking.tries += 1;
+    if (asking.tries > LONG_TRIES) asking.mayBeLong = false;
     asking.requests += 1;
     asking.retransmitAt = after(now, RETRANSMIT_AFTER);
     const message = {
@@ -159,6 +168,7 @@ export class DescriptionExchange<Source> {
       nodeId,
       nonce: asking.nonce,
       offset: received?.length ?? 0,
+      length: asking.mayBeLong ? MAX_MESSAGE_BYTES : SHORT_REQUEST_BYTES,
     } as const;
     this.#output.push({ message, to: fetch.source });
   }

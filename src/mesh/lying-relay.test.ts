@@ -112,8 +112,9 @@ describe('a node that comes back', () => {
       net.runFor(millis(100));
     }
     assert.equal(net.talk('a', 'c', seconds(5)).lost, 0);
+    // Of two ways of the same length chance has taken one, and it may be that over the liar.
     net.kill('l');
-    assert.equal(net.talk('a', 'c', seconds(5)).lost, 0);
+    assert.ok(net.talk('a', 'c', seconds(5)).outage < seconds(1));
   });
 });
 

@@ -7,16 +7,16 @@
  *     | 'w'    | version | type   | reserved | mesh tag (8 bytes)   | fields of the type …
  *
  * Outside, nobody is authenticated yet, so no answer is larger than its question, or a forged source address would turn
- * us into an amplifier: a `Hello` is as long as its answer, and a `DescriptionRequest` is padded to the 1,200 bytes that a
- * `DescriptionPart` may have. 1,200 bytes pass everywhere in IPv6 (RFC 8200 §5), even inside the tunnel.
+ * us into an amplifier: a `Hello` is as long as its answer, and a `DescriptionRequest` is padded to the length that the
+ * `DescriptionPart` may have, 1,200 bytes at most. 1,200 bytes pass everywhere in IPv6 (RFC 8200 §5), even inside the tunnel.
  */
 import * as cbor from 'cborg';
 import type { IdentityPrimitives } from '../crypto/primitives.ts';
 import type { Endpoint } from '../inet/index.ts';
 import { MAX_DESCRIPTION_BYTES } from './description.ts';
 import { domain } from './domain.ts';
-import { fromHex, toHex } from './hex.ts';
-import { NODE_ID_BYTES } from './identity.ts';
+import { fromHex } from './hex.ts';
+import { lengthOfFragment, readFragment, writeFragment, type MessageFragment } from './message-fragment.ts';
 import {
   ECHO_BYTES,
   lengthOfRoutingMessage,
@@ -26,6 +26,9 @@ import {
   type RoutingMessage,
 } from './routing-messages.ts';
 import { ENDPOINT_BYTES, readEndpoint, writeEndpoint } from './wire-endpoint.ts';
+import { NEWS_BYTES, readNews, readNodeId, readSequence, writeNews, type News } from './wire-news.ts';
+
+export type { News } from './wire-news.ts';
 
 /** The first byte of every message. */
 export const MAGIC = 0x77;
@@ -49,6 +52,7 @@ const TYPE = {
   'seqno-statements': 14,
   'seqno-question': 15,
   'path-complaint': 16,
+  fragment: 17,
 } as const;
 
 /** Where the fields lie, in bytes. */
@@ -57,7 +61,7 @@ const HELLO = {
   ...{ nodeId: 12, sequence: 40, knownSequence: 48, challenge: 56, echo: 64, flags: 72 },
   ...{ target: 73, signature: 92, end: 156 },
 } as const;
-const REQUEST = { nodeId: 12, nonce: 40, offset: 48, end: 50, paddedEnd: MAX_MESSAGE_BYTES } as const;
+const REQUEST = { nodeId: 12, nonce: 40, offset: 48, end: 50 } as const;
 const PART = { nodeId: 12, nonce: 40, sequence: 48, total: 56, offset: 58, bytes: 60 } as const;
 const PROBE = { nonce: 12, flags: 20, end: 21 } as const;
 const REPLY = { seenAt: 21, end: 40 } as const;
@@ -65,10 +69,12 @@ const CALL = { flags: 12, candidates: 13 } as const;
 const DIGEST = { digest: 12, end: 28 } as const;
 const BABEL = { packet: 12 } as const;
 const SUMMARY = { flags: 12, entries: 16 } as const;
-const NEWS = { nodeId: 0, sequence: 28, end: 36 } as const;
 
+/** Passes where datagrams of 576 bytes do (RFC 791 §3.1). */
+export const SHORT_REQUEST_BYTES = 480;
+export const PART_HEADER_BYTES = PART.bytes;
 export const MAX_PART_BYTES = MAX_MESSAGE_BYTES - PART.bytes;
-export const MAX_SUMMARY_ENTRIES = Math.floor((MAX_MESSAGE_BYTES - SUMMARY.entries) / NEWS.end);
+export const MAX_SUMMARY_ENTRIES = Math.floor((MAX_MESSAGE_BYTES - SUMMARY.entries) / NEWS_BYTES);
 const PLEASE_ANSWER = 1;
 const HELLO_LABEL = domain('wiremesh hello v1');
 export const NO_SIGNATURE = new Uint8Array(HELLO.end - HELLO.signature);
@@ -81,16 +87,12 @@ const WISHES = ['no', 'likes', 'needs'] as const;
 
 export const DIGEST_BYTES = DIGEST.end - DIGEST.digest;
 export const MAX_CALL_CANDIDATES = 8;
+/** In front of the bytes of a fragment, with the headers of IPv6 and UDP. */
+export const FRAGMENT_PACKET_BYTES = 48 + HEADER.end + 6;
 export const HELLO_BYTES = HELLO.end;
 /** In the tunnel, behind headers of IPv6 and UDP: the packet that asks for an echo. */
 export const ECHO_PACKET_BYTES = 48 + HEADER.end + ECHO_BYTES;
 export const MAX_BABEL_BYTES = MAX_MESSAGE_BYTES - BABEL.packet;
-
-/** That a node has a description with this sequence number. */
-export interface News {
-  readonly nodeId: string;
-  readonly sequence: number;
-}
 
 export interface Hello extends News {
   readonly kind: 'hello';
@@ -112,6 +114,8 @@ export interface DescriptionRequest {
   readonly nodeId: string;
   readonly nonce: bigint;
   readonly offset: number;
+  /** Of the whole message, in bytes: the answer may be as long. Shorter ones are for paths that carry no longer ones. */
+  readonly length: number;
 }
 
 export interface DescriptionPart extends News {
@@ -199,6 +203,7 @@ export type Message =
   | BabelMessage
   | Call
   | RoutingMessage
+  | MessageFragment
   | Leave;
 export type MessageDrop = 'message-malformed' | 'message-unknown-version' | 'message-unknown-type' | 'foreign-mesh';
 
@@ -245,7 +250,7 @@ export function writeMessage(message: Message, tag: Uint8Array): Uint8Array {
       break;
     case 'summary':
       bytes[SUMMARY.flags] = message.pleaseAnswer ? PLEASE_ANSWER : 0;
-      message.entries.forEach((entry, i) => writeNews(entry, bytes, view, SUMMARY.entries + i * NEWS.end));
+      message.entries.forEach((entry, i) => writeNews(entry, bytes, view, SUMMARY.entries + i * NEWS_BYTES));
       break;
     case 'digest':
       bytes.set(message.digest, DIGEST.digest);
@@ -263,6 +268,9 @@ export function writeMessage(message: Message, tag: Uint8Array): Uint8Array {
     case 'seqno-question':
     case 'path-complaint':
       writeRoutingMessage(message, bytes.subarray(HEADER.end));
+      break;
+    case 'fragment':
+      writeFragment(message, bytes.subarray(HEADER.end));
       break;
     case 'leave':
   }
@@ -302,6 +310,8 @@ export function readMessage(datagram: Uint8Array, tag: Uint8Array): Message | Me
         : { kind: 'babel', packet: datagram.subarray(BABEL.packet) };
     case TYPE.call:
       return readCall(view) ?? 'message-malformed';
+    case TYPE.fragment:
+      return readFragment(datagram.subarray(HEADER.end)) ?? 'message-malformed';
     case TYPE.leave:
       return { kind: 'leave' };
     default:
@@ -314,7 +324,7 @@ function lengthOf(message: Message): number {
     case 'hello':
       return HELLO.end;
     case 'description-request':
-      return REQUEST.paddedEnd;
+      return message.length;
     case 'description-part':
       return PART.bytes + message.bytes.length;
     case 'probe':
@@ -322,9 +332,9 @@ function lengthOf(message: Message): number {
     case 'probe-reply':
       return REPLY.end;
     case 'announce':
-      return HEADER.end + NEWS.end;
+      return HEADER.end + NEWS_BYTES;
     case 'summary':
-      return SUMMARY.entries + message.entries.length * NEWS.end;
+      return SUMMARY.entries + message.entries.length * NEWS_BYTES;
     case 'digest':
       return DIGEST.end;
     case 'babel':
@@ -338,6 +348,8 @@ function lengthOf(message: Message): number {
     case 'seqno-question':
     case 'path-complaint':
       return HEADER.end + lengthOfRoutingMessage(message);
+    case 'fragment':
+      return HEADER.end + lengthOfFragment(message);
     case 'leave':
       return HEADER.end;
   }
@@ -382,12 +394,13 @@ function readHello(view: DataView): Hello | undefined {
 }
 
 function readRequest(view: DataView): DescriptionRequest | undefined {
-  if (view.byteLength < REQUEST.paddedEnd) return undefined;
+  if (view.byteLength < SHORT_REQUEST_BYTES) return undefined;
   return {
     kind: 'description-request',
     nodeId: readNodeId(view, REQUEST.nodeId),
     nonce: view.getBigUint64(REQUEST.nonce),
     offset: view.getUint16(REQUEST.offset),
+    length: Math.min(view.byteLength, MAX_MESSAGE_BYTES),
   };
 }
 
@@ -458,30 +471,10 @@ function readSummary(view: DataView): Summary | undefined {
   if (view.byteLength < SUMMARY.entries || view.byteLength > MAX_MESSAGE_BYTES) return undefined;
   const pleaseAnswer = (view.getUint8(SUMMARY.flags) & PLEASE_ANSWER) !== 0;
   const entries: News[] = [];
-  for (let offset: number = SUMMARY.entries; offset + NEWS.end <= view.byteLength; offset += NEWS.end) {
+  for (let offset: number = SUMMARY.entries; offset + NEWS_BYTES <= view.byteLength; offset += NEWS_BYTES) {
     const news = readNews(view, offset);
     if (news === undefined) return undefined;
     entries.push(news);
   }
   return { kind: 'summary', pleaseAnswer, entries };
-}
-
-function writeNews(news: News, bytes: Uint8Array, view: DataView, offset: number): void {
-  bytes.set(fromHex(news.nodeId), offset + NEWS.nodeId);
-  view.setBigUint64(offset + NEWS.sequence, BigInt(news.sequence));
-}
-
-function readNews(view: DataView, offset: number): News | undefined {
-  if (view.byteLength < offset + NEWS.end) return undefined;
-  const sequence = readSequence(view, offset + NEWS.sequence);
-  return sequence === undefined ? undefined : { nodeId: readNodeId(view, offset + NEWS.nodeId), sequence };
-}
-
-function readNodeId(view: DataView, offset: number): string {
-  return toHex(new Uint8Array(view.buffer, view.byteOffset + offset, NODE_ID_BYTES));
-}
-
-function readSequence(view: DataView, offset: number): number | undefined {
-  const sequence = Number(view.getBigUint64(offset));
-  return Number.isSafeInteger(sequence) ? sequence : undefined;
 }

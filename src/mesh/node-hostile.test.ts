@@ -221,7 +221,7 @@ describe('a hostile machine on the link', () => {
     const { nodeId } = sim.node('b');
     sim.inject(
       'evil',
-      writeMessage({ kind: 'description-request', nodeId, nonce: 1n, offset: 0 }, TAG),
+      writeMessage({ kind: 'description-request', nodeId, nonce: 1n, offset: 0, length: 1200 }, TAG),
       sim.linkLocalEndpoint('a'),
     );
     sim.runFor(millis(50));

@@ -3,13 +3,18 @@ import type { Endpoint, Prefix } from '../inet/index.ts';
 import type { PeerChange } from '../wireguard/configuration.ts';
 import type { BootstrapState } from './discovery.ts';
 import type { KnownNode } from './known-nodes.ts';
-import { writeMessage, type Message } from './messages.ts';
+import { fragmentsOf } from './message-fragment.ts';
+import { FRAGMENT_PACKET_BYTES, writeMessage, type Message } from './messages.ts';
 import type { NodeEvent, NodeOutput, PacketLimitChange, RelayRouteChange } from './node-interface.ts';
+
+/** Of IPv6 and UDP. */
+const TUNNEL_HEADER_BYTES = 48;
 
 export class Outbox {
   readonly #tag: Uint8Array;
   readonly #output: NodeOutput[] = [];
   readonly #drops: Record<string, number> = {};
+  #fragmentId = 0;
 
   /** `tag`: of the mesh that messages are for. */
   constructor(tag: Uint8Array) {
@@ -32,8 +37,20 @@ export class Outbox {
     this.#output.push({ kind: 'beacon', datagram: writeMessage(message, this.#tag), link });
   }
 
-  tunnelSend(message: Message, { description }: KnownNode): void {
-    this.#output.push({ kind: 'tunnel-send', datagram: writeMessage(message, this.#tag), to: description.address });
+  /** What is longer than the path to the node carries is cut, unless it asks whether it passes. */
+  tunnelSend(message: Message, node: Pick<KnownNode, 'description' | 'pathMtu'>): void {
+    const datagram = writeMessage(message, this.#tag);
+    const { mtu, isProved } = node.pathMtu.limit;
+    const isTooLong = isProved && message.kind !== 'echo-request' && datagram.length > mtu - TUNNEL_HEADER_BYTES;
+    if (!isTooLong) return this.#tunnelSend(datagram, node);
+    this.#fragmentId = (this.#fragmentId + 1) >>> 0;
+    for (const fragment of fragmentsOf(datagram, this.#fragmentId, mtu - FRAGMENT_PACKET_BYTES)) {
+      this.#tunnelSend(writeMessage(fragment, this.#tag), node);
+    }
+  }
+
+  #tunnelSend(datagram: Uint8Array, { description }: Pick<KnownNode, 'description'>): void {
+    this.#output.push({ kind: 'tunnel-send', datagram, to: description.address });
   }
 
   configure(...peers: PeerChange[]): void {

@@ -10,6 +10,7 @@ import { isDirect } from './endpoints.ts';
 import type { HolePunching } from './hole-punching.ts';
 import type { Imports } from './imports.ts';
 import type { KnownNode } from './known-nodes.ts';
+import { MessageAssembly } from './message-fragment.ts';
 import { DIGEST_BYTES, readMessage, type Digest, type Message, type News } from './messages.ts';
 import { drained, neighboursOf, type NodeContext } from './node-context.ts';
 import type { PathMtus } from './path-mtu/index.ts';
@@ -34,6 +35,7 @@ export class Overlay {
   readonly #exchange: DescriptionExchange<string>;
   readonly #timers = new TimerTable<'compare'>();
   readonly #summaries = new WeakMap<KnownNode, TokenBucket>();
+  readonly #assemblies = new WeakMap<KnownNode, MessageAssembly>();
   #cachedDigest: { readonly version: number; readonly digest: Uint8Array } | undefined;
 
   constructor(parts: {
@@ -65,6 +67,15 @@ export class Overlay {
     const message = readMessage(datagram, tag);
     if (typeof message === 'string') return outbox.drop(message);
     node.account.earn(datagram.length);
+    if (message.kind === 'fragment') {
+      if (!node.bucket.take(now)) return outbox.drop('rate-limited');
+      const whole = readWhole(this.#assemblyOf(node).take(message), tag);
+      if (whole !== undefined) this.#take(whole, node, now);
+    } else this.#take(message, node, now);
+  }
+
+  #take(message: Message, node: KnownNode, now: Millis): void {
+    const { outbox } = this.#context;
     const { nodeId } = node.description;
     if (message.kind === 'description-part') {
       const bytes = this.#exchange.handlePart(message, nodeId, now);
@@ -163,7 +174,15 @@ export class Overlay {
       case 'hello':
       case 'description-part':
         return outbox.drop('message-only-outside');
+      case 'fragment':
+        return outbox.drop('message-malformed');
     }
+  }
+
+  #assemblyOf(node: KnownNode): MessageAssembly {
+    const assembly = this.#assemblies.get(node) ?? new MessageAssembly();
+    this.#assemblies.set(node, assembly);
+    return assembly;
   }
 
   #answerTo(request: Message & { kind: 'description-request' }) {
@@ -205,4 +224,10 @@ export class Overlay {
     }
     return this.#cachedDigest.digest;
   }
+}
+
+/** What fragments made up, unless it is none of ours. */
+function readWhole(datagram: Uint8Array | undefined, tag: Uint8Array): Message | undefined {
+  const message = datagram && readMessage(datagram, tag);
+  return typeof message === 'string' ? undefined : message;
 }

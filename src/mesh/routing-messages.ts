@@ -46,20 +46,20 @@ export const ROUTING_KINDS = [
 ] as const satisfies readonly RoutingMessage['kind'][];
 
 const NONCE_BYTES = 8;
-/** Where the fields of an echo lie. Before there were flags, zeros were there. */
+/** Where the fields of an echo lie; flags that are not there are zero. */
 const ECHO = { nonce: 0, flags: NONCE_BYTES, end: NONCE_BYTES + 1 } as const;
 const IS_OF_LENGTH = 1;
 export const ECHO_BYTES = ECHO.end;
 
 export function lengthOfRoutingMessage(message: RoutingMessage): number {
-  if ('nonce' in message) return ECHO.end + (message.padding ?? 0);
+  if ('nonce' in message) return (message.isOfLength === true ? ECHO.end : ECHO.flags) + (message.padding ?? 0);
   return message.kind === 'seqno-statements' ? message.statements.length * STATEMENT_BYTES : NODE_ID_BYTES;
 }
 
 export function writeRoutingMessage(message: RoutingMessage, body: Uint8Array): void {
   if ('nonce' in message) {
     viewOf(body).setBigUint64(ECHO.nonce, message.nonce);
-    body[ECHO.flags] = message.isOfLength === true ? IS_OF_LENGTH : 0;
+    if (message.isOfLength === true) body[ECHO.flags] = IS_OF_LENGTH;
     return;
   }
   if (message.kind !== 'seqno-statements') return body.set(fromHex(message.nodeId));

@@ -43,7 +43,7 @@ const unsigned = { target: parseEndpoint('192.0.2.1:7077'), signature: new Uint8
 const messages: readonly Message[] = [
   { kind: 'hello', ...news, knownSequence: 7, challenge: 2n ** 64n - 1n, echo: 0n, pleaseAnswer: true, ...unsigned },
   { kind: 'hello', ...news, knownSequence: 0, challenge: 0n, echo: 0n, pleaseAnswer: false, ...unsigned },
-  { kind: 'description-request', nodeId, nonce: 5n, offset: 0 },
+  { kind: 'description-request', nodeId, nonce: 5n, offset: 0, length: 1200 },
   { kind: 'description-part', ...news, nonce: 5n, total: signed.length, offset: 0, bytes: signed },
   { kind: 'probe', nonce: 2n ** 63n, wish: 'likes', isInterested: true, isConfirmed: false },
   { kind: 'probe-reply', nonce: 0n, wish: 'likes', isNeighbour: true, seenAt: parseEndpoint('192.0.2.1:51820') },
