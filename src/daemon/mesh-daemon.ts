@@ -6,7 +6,16 @@ import { DeviceError, RunningDevice } from '../device/index.ts';
 import { formatAddress, type IpAddress } from '../inet/index.ts';
 import type { Link } from '../linux/index.ts';
 import { millis } from '../machine/index.ts';
-import { keyProofMessage, MeshNode, messageForm, meshTag, type NodeEvent, type TrustPolicy } from '../mesh/index.ts';
+import {
+  keyProofMessage,
+  MESH_PREFIX,
+  MeshNode,
+  messageForm,
+  meshTag,
+  type NodeEvent,
+  type Notice,
+  type TrustPolicy,
+} from '../mesh/index.ts';
 import { BEACON_GROUP } from './beacon-group.ts';
 import { describeBootstrap } from './bootstrap-words.ts';
 import { BootstrapResolver } from './bootstrap.ts';
@@ -23,6 +32,7 @@ import { KnownSources } from './known-sources.ts';
 import { guardMesh } from './mesh-guard.ts';
 import { networkWarnings } from './network-warnings.ts';
 import { networksOf, type Networks } from './networks.ts';
+import { describeNotice } from './notice-words.ts';
 import { readOrMakeKeys, storeKeys, type NodeKeys } from './node-keys.ts';
 import type { Releases } from './releases.ts';
 import { StateDirectory } from './state-directory.ts';
@@ -235,6 +245,8 @@ export class MeshDaemon {
   #links: readonly Link[] = [];
   #linksSaid = '';
   readonly #hostChanges = new HostChanges();
+  /** By index: those on which we cannot listen to beacons. */
+  readonly #unheardLinks = new Set<number>();
 
   constructor(parts: MeshParts, opened: Opened) {
     const { state, device, node, importRoutes, firewall } = opened;
@@ -256,6 +268,7 @@ export class MeshDaemon {
         const { level, words } = describeBootstrap(endpoint, state, parts.config.mesh);
         parts.log[level](words);
       },
+      onNotice: (notice) => this.#logNotice(notice),
       onTrouble: (what, error) => this.#handleTrouble(what, error as Error),
     });
     this.#knownSources = new KnownSources(
@@ -384,6 +397,7 @@ export class MeshDaemon {
     try {
       await this.#opened.device.joinGroup(BEACON_GROUP, link.index);
     } catch (error) {
+      this.#unheardLinks.add(link.index);
       this.#parts.log.warn(`beacons on ${link.name} cannot be heard: ${(error as Error).message}`);
     }
   }
@@ -418,6 +432,16 @@ export class MeshDaemon {
     const trust = config.trust === 'open' ? 'every node of it' : `${config.pin.length} pinned nodes`;
     log.info(`mesh "${config.mesh}", trusting ${trust}`);
     for (const warning of networkWarnings(this.#opened.networks)) log.warn(warning);
+  }
+
+  #logNotice(notice: Notice): void {
+    const { config, log } = this.#parts;
+    // That has been said, with its reason.
+    if (notice.kind === 'deaf' && this.#unheardLinks.has(notice.link)) return;
+    const { nodeId } = this.#opened.node;
+    const context = { meshName: config.mesh, nodeId, port: this.#opened.port, links: this.#links };
+    const { level, words } = describeNotice(notice, context);
+    log[level]({ notice: notice.kind }, words);
   }
 
   #logEvent(event: NodeEvent): void {

@@ -11,7 +11,7 @@ import {
   type Prefix,
 } from '../inet/index.ts';
 import { millis, type Machine, type Millis } from '../machine/index.ts';
-import type { NodeEvent, NodeInput, NodeOutput } from '../mesh/index.ts';
+import type { NodeEvent, NodeInput, NodeOutput, Notice } from '../mesh/index.ts';
 import { Wiring, type MeshDevice } from './wiring.ts';
 
 const BYTES = Uint8Array.of(0x77);
@@ -52,6 +52,7 @@ function wire(outputsByInput: Record<string, NodeOutput[]>, timeoutAt?: number) 
     storeMemory: ({ length }: Uint8Array): void => void seen.push(`store ${length} bytes`),
     storeSeqno: (seqno: number): void => void seen.push(`store seqno ${seqno}`),
     onEvent: (event: NodeEvent) => void seen.push(`event ${event.kind}`),
+    onNotice: (notice: Notice) => void seen.push(`notice ${notice.kind}`),
     onTrouble: (what: string) => void seen.push(what),
   };
   const wiring = new Wiring(node, world, () => now);

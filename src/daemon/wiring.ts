@@ -6,6 +6,7 @@ import type {
   NodeEvent,
   NodeInput,
   NodeOutput,
+  Notice,
   PacketLimitChange,
   RelayRouteChange,
 } from '../mesh/index.ts';
@@ -35,6 +36,7 @@ export interface NodeWorld {
   storeMemory(memory: Uint8Array): void;
   onEvent(event: NodeEvent): void;
   onBootstrapState(endpoint: Endpoint, state: BootstrapState): void;
+  onNotice(notice: Notice): void;
   /** Something went wrong that the node can live with. */
   onTrouble(what: string, error: unknown): void;
 }
@@ -187,6 +189,9 @@ export class Wiring {
         break;
       case 'event':
         this.#world.onEvent(output.event);
+        break;
+      case 'notice':
+        this.#world.onNotice(output.notice);
         break;
     }
   }

@@ -15,6 +15,7 @@ export * from './entitlement.ts';
 export * from './gateways.ts';
 export * from './messages.ts';
 export { MAX_MEMORY_BYTES, readMemory } from './memory/index.ts';
+export type { Notice } from './silence/index.ts';
 export * from './tunnel.ts';
 export { MAX_NODES } from './standing.ts';
 export type { HostAddress } from './unproved/index.ts';

@@ -19,6 +19,7 @@ import { DeviceForTesting, lengthOfMessage, type WireGuardMessage } from './devi
 import type { Nat } from './nat-for-testing.ts';
 import type { NodeEvent, NodeInput, NodeOptions, NodeOutput } from './node-interface.ts';
 import { MeshNode } from './node.ts';
+import type { Notice } from './silence/index.ts';
 import { provedKey } from './wireguard-key-for-testing.ts';
 
 export const PORT = 51820;
@@ -77,6 +78,7 @@ export interface HostOptions extends Omit<Partial<NodeOptions>, 'wireGuardPublic
 
 export class NetworkForTesting {
   readonly events: { readonly host: string; readonly at: Millis; readonly event: NodeEvent }[] = [];
+  readonly notices: { readonly host: string; readonly at: Millis; readonly notice: Notice }[] = [];
   readonly changes: { readonly host: string; readonly change: DeviceChange }[] = [];
   readonly storedSequences = new Map<string, number>();
   readonly storedSeqnos = new Map<string, number>();
@@ -329,6 +331,9 @@ export class NetworkForTesting {
         return;
       case 'event':
         this.events.push({ host: host.name, at: this.now, event: output.event });
+        return;
+      case 'notice':
+        this.notices.push({ host: host.name, at: this.now, notice: output.notice });
     }
   }
 
@@ -351,7 +356,7 @@ export class NetworkForTesting {
     const source = endpointOf(from.linkLocal, PORT, link);
     this.onSent({ host: from.name, wire, from: source, to: undefined, link });
     for (const other of this.#hosts.values()) {
-      if (other !== from && other.links.includes(link)) this.#deliver(from, other, wire, source);
+      if (other.links.includes(link)) this.#deliver(from, other, wire, source);
     }
   }
 

@@ -5,6 +5,7 @@ import type { NodeOptions } from './node-interface.ts';
 import type { Outbox } from './outbox.ts';
 import type { OwnDescription } from './own-description.ts';
 import type { Roster } from './roster.ts';
+import type { Silence } from './silence/index.ts';
 
 export interface NodeContext {
   readonly options: NodeOptions;
@@ -14,6 +15,7 @@ export interface NodeContext {
   readonly outbox: Outbox;
   readonly roster: Roster;
   readonly neighbours: Neighbours;
+  readonly silence: Silence;
   readonly nonce: () => bigint;
   /** From 0 to 1. */
   readonly chance: () => number;

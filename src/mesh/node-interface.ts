@@ -9,6 +9,7 @@ import type { ImportRule } from './entitlement.ts';
 import type { NetworkView } from './gateways.ts';
 import type { FoundBy } from './known-nodes.ts';
 import type { PacketLimit } from './path-mtu/path-mtu.ts';
+import type { Notice } from './silence/index.ts';
 import type { TrustPolicy } from './trust.ts';
 import type { TunnelState } from './tunnel.ts';
 import type { HostAddress } from './unproved/index.ts';
@@ -97,7 +98,8 @@ export type NodeOutput =
   | { readonly kind: 'store-memory'; readonly memory: Uint8Array }
   /** The bootstrap endpoint does not answer, is this node itself, or does answer after all. */
   | { readonly kind: 'bootstrap-state'; readonly endpoint: Endpoint; readonly state: BootstrapState }
-  | { readonly kind: 'event'; readonly event: NodeEvent };
+  | { readonly kind: 'event'; readonly event: NodeEvent }
+  | { readonly kind: 'notice'; readonly notice: Notice };
 
 export interface PacketLimitChange extends PacketLimit {
   readonly publicKey: Uint8Array;

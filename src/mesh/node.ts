@@ -31,6 +31,7 @@ import { OwnNews } from './own-news.ts';
 import { PathMtus } from './path-mtu/index.ts';
 import { pathOf, Paths, relayedEndpoint } from './paths.ts';
 import { Roster, type Origin } from './roster.ts';
+import { Silence } from './silence/index.ts';
 import type { TunnelOutput } from './tunnel.ts';
 import { Underlay } from './underlay.ts';
 
@@ -135,6 +136,7 @@ export class MeshNode implements Machine<NodeInput, NodeOutput> {
     if (this.#timers.expired(now) !== undefined) this.#keepHouse(now);
     if (this.#ownNews.handleTimeout(now)) this.#announceSelf(now);
     this.#underlay.handleTimeout(now);
+    this.#context.silence.handleTimeout(now);
     this.#overlay.handleTimeout(now);
     for (const node of this.#context.neighbours.handleTimeout(now)) {
       this.#paths.review(node, now);
@@ -155,7 +157,7 @@ export class MeshNode implements Machine<NodeInput, NodeOutput> {
 
   nextTimeout(): Millis | undefined {
     if (this.#life !== 'running') return undefined;
-    const { neighbours, roster } = this.#context;
+    const { neighbours, roster, silence } = this.#context;
     const parts = [
       this.#ownNews,
       this.#underlay,
@@ -166,6 +168,7 @@ export class MeshNode implements Machine<NodeInput, NodeOutput> {
       this.#imports,
       this.#remembering,
       neighbours,
+      silence,
     ];
     let next = this.#timers.next() ?? Infinity;
     for (const part of parts) next = Math.min(next, part.nextTimeout() ?? Infinity);
@@ -206,7 +209,8 @@ export class MeshNode implements Machine<NodeInput, NodeOutput> {
     });
     const neighbours = new Neighbours(nodeId, roster.nodes);
     const chance = () => viewOf(primitives.randomBytes(4)).getUint32(0) / 2 ** 32;
-    return { options: { ...options, primitives }, nodeId, tag, own, outbox, roster, neighbours, nonce, chance };
+    const parts = { outbox, roster, neighbours, silence: new Silence() };
+    return { options: { ...options, primitives }, nodeId, tag, own, ...parts, nonce, chance };
   }
 
   #start(now: Millis): void {
@@ -316,6 +320,7 @@ export class MeshNode implements Machine<NodeInput, NodeOutput> {
     this.#holePunching.drain(now);
     this.#underlay.drain(now);
     this.#overlay.drain();
+    for (const notice of drained(this.#context.silence)) this.#context.outbox.notice(notice);
   }
 
   /** @returns whether there was anything */
@@ -331,7 +336,7 @@ export class MeshNode implements Machine<NodeInput, NodeOutput> {
   }
 
   #handleTunnelOutput(output: TunnelOutput, node: KnownNode, now: Millis): void {
-    const { outbox, neighbours } = this.#context;
+    const { outbox, neighbours, silence, options } = this.#context;
     switch (output.kind) {
       case 'hello':
         return this.#underlay.callUnproved(output.to, node, now);
@@ -344,6 +349,7 @@ export class MeshNode implements Machine<NodeInput, NodeOutput> {
       case 'up':
         outbox.event('tunnel-up', node);
         this.#remembering.handleNews(now);
+        silence.handleUp(node);
         if (this.#context.roster.prove(node)) this.#overlay.flood(node.description);
         return this.#overlay.compare(node);
       case 'lost':
@@ -353,6 +359,7 @@ export class MeshNode implements Machine<NodeInput, NodeOutput> {
       case 'unstable':
         return outbox.event('unstable', node);
       case 'failed':
+        silence.handleFailed(node, now, options.unixTime());
         return neighbours.reviewSoon(now);
       case 'idle':
     }

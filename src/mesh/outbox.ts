@@ -6,6 +6,7 @@ import type { KnownNode } from './known-nodes.ts';
 import { fragmentsOf } from './message-fragment.ts';
 import { FRAGMENT_PACKET_BYTES, writeMessage, type Message } from './messages.ts';
 import type { NodeEvent, NodeOutput, PacketLimitChange, RelayRouteChange } from './node-interface.ts';
+import type { Notice } from './silence/index.ts';
 
 /** Of IPv6 and UDP. */
 const TUNNEL_HEADER_BYTES = 48;
@@ -101,6 +102,10 @@ export class Outbox {
     const said = { ...(reason !== undefined && { reason }), ...(prefix && { prefix }) };
     const event = { kind, nodeId, address, hostName, endpoint, foundBy, ...said };
     this.#output.push({ kind: 'event', event });
+  }
+
+  notice(notice: Notice): void {
+    this.#output.push({ kind: 'notice', notice });
   }
 
   drop(reason: string): void {

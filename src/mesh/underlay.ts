@@ -2,7 +2,7 @@
  * A node's words outside the tunnel: beacons and Hellos, and the descriptions of those who answer. Nobody is authenticated
  * here but descriptions, by their signature.
  */
-import { formatEndpoint, isLinkLocal, type Endpoint, type IpAddress } from '../inet/index.ts';
+import { addressesEqual, formatEndpoint, isLinkLocal, type Endpoint, type IpAddress } from '../inet/index.ts';
 import { millis, type Millis } from '../machine/index.ts';
 import { isMeshAddress } from './address.ts';
 import { Challenges } from './challenge.ts';
@@ -75,11 +75,14 @@ export class Underlay {
   }
 
   handleDatagram(datagram: Uint8Array, from: Endpoint, now: Millis): void {
-    const { outbox, own, nodeId, tag } = this.#context;
+    const { outbox, own, nodeId, tag, silence } = this.#context;
     // A path to a node that leads through the tunnel to that node would be no path.
     if (isMeshAddress(from.address)) return outbox.drop('underlay-inside-the-mesh');
     const message = readMessage(datagram, tag);
-    if (typeof message === 'string') return outbox.drop(message);
+    if (typeof message === 'string') {
+      silence.handleDropped(message, from, now);
+      return outbox.drop(message);
+    }
     // Parts limit themselves: none is taken that was not asked for.
     if (message.kind === 'description-part') {
       const bytes = this.#exchange.handlePart(message, from, now);
@@ -119,6 +122,7 @@ export class Underlay {
     for (const { index, addresses } of links) this.#linkAddresses.set(index, addresses);
     const indices = links.map(({ index }) => index);
     this.discovery.handleLinks(indices, now);
+    this.#context.silence.handleLinks(indices, now);
   }
 
   handleTimeout(now: Millis): void {
@@ -141,8 +145,10 @@ export class Underlay {
   }
 
   #handleHello(hello: Hello, datagram: Uint8Array, from: Endpoint, now: Millis): void {
-    const { roster, nodeId: own, outbox } = this.#context;
+    const { roster, nodeId: own, outbox, silence } = this.#context;
     const { nodeId, sequence } = hello;
+    if (nodeId === own && this.#isOwnAddress(from)) return silence.handleOwnBeacon(from.scopeId);
+    silence.handleHeard();
     const known = roster.newest.leastOf(nodeId);
     const isNews = roster.newest.isNews(hello);
     const isAnswer = this.#challenges.isEcho(hello.echo, from, now);
@@ -156,12 +162,14 @@ export class Underlay {
     // A sequence number that went backwards: the node has lost its state, and learns it from our answer.
     if (hello.pleaseAnswer || (isUnsolicited && (isNews || sequence < known || wantsProof))) {
       this.#sendHello(from, { echo: hello.challenge, knownSequence: known, pleaseAnswer: wantsProof }, now);
+      if (wantsProof) silence.handleAsked(from, now);
     }
     if (!isAnswer) {
       if (node !== undefined && !isNews && isFamiliar) this.#context.neighbours.handleUnsigned(node, from, now);
       return;
     }
     this.discovery.handleAnswer(from, nodeId, nodeId === own);
+    silence.handleAnswered(from);
     if (isNews && nodeId !== own && roster.isWorthAsking(nodeId, from, now)) this.#exchange.fetch(nodeId, from, now);
     const signer = nodeId === own ? this.#context.own.current : node?.description;
     if (signer === undefined) return;
@@ -173,7 +181,8 @@ export class Underlay {
 
   /** The node itself answers at `from`, and hears us there. */
   #handleProved(node: KnownNode, hello: Hello, from: Endpoint, now: Millis): void {
-    const { outbox, own, neighbours } = this.#context;
+    const { outbox, own, neighbours, silence } = this.#context;
+    silence.handleProved(node, now);
     this.#listener.handleNewsOfSelf(hello.knownSequence, now);
     const place = {
       endpoints: own.current.endpoints.map(({ endpoint }) => endpoint),
@@ -189,6 +198,11 @@ export class Underlay {
 
   #admits(limit: RateLimit, endpoint: Endpoint, now: Millis): boolean {
     return limit.admits(sourceKey(endpoint), now, this.discovery.isBootstrap(endpoint));
+  }
+
+  /** The kernel gives what we send to a group of the link to ourselves, too. */
+  #isOwnAddress({ address, scopeId }: Endpoint): boolean {
+    return this.#linkAddresses.get(scopeId)?.some((own) => addressesEqual(own, address)) === true;
   }
 
   #isSigned({ signature }: Hello, datagram: Uint8Array, identityKey: Uint8Array): boolean {
