@@ -1,6 +1,6 @@
 import * as v from 'valibot';
 import { MAX_HOST_NAME_CHARACTERS, printable, printableHostName } from '../printable.ts';
-import { formatAddress, isHostPrefix, parseAddress, parsePrefix } from '../inet/index.ts';
+import { formatAddress, isHostPrefix, isLinkLocal, parseAddress, parsePrefix } from '../inet/index.ts';
 
 /**
  * What `wiremesh up` can be told, in the configuration file (`state-dir`) and, for the most part, on the command line
@@ -56,7 +56,20 @@ export const hostPortSchema = v.pipe(
     const port = Number(text.slice(text.lastIndexOf(':') + 1));
     return port >= 1 && port <= 65535;
   }, HOST_PORT),
+  v.check(
+    isHostElsewhere,
+    'must name a host: on a link nodes find each other without it, so no link-local address, and no address that is not a single host',
+  ),
 );
+
+/** A link-local address says nothing without a link; beacons find who is on one. */
+function isHostElsewhere(hostPort: string): boolean {
+  const address = parseAddress(hostPort.slice(0, hostPort.lastIndexOf(':')).replace(/^\[|\]$/g, ''));
+  if (address === undefined) return true;
+  const { bytes, family } = address;
+  const isMulticast = family === 4 ? bytes[0] >= 224 : bytes[0] === 0xff;
+  return !isLinkLocal(address) && !isMulticast && bytes.some((byte) => byte !== 0);
+}
 
 const NODE_ID = 'must be a node id: 56 hexadecimal digits, as "wiremesh status" shows it on that node';
 const nodeId = v.pipe(v.string(NODE_ID), v.toLowerCase(), v.regex(/^[0-9a-f]{56}$/, NODE_ID));

@@ -3,12 +3,11 @@ import { nodeAead } from '../crypto/aead.ts';
 import { identityPrimitives, nodePrimitives } from '../crypto/node.ts';
 import { signXeddsa } from '../crypto/xeddsa.ts';
 import { DeviceError, RunningDevice } from '../device/index.ts';
-import { formatAddress, type IpAddress } from '../inet/index.ts';
+import { formatAddress, formatEndpoint, type Endpoint, type IpAddress } from '../inet/index.ts';
 import type { Link } from '../linux/index.ts';
 import { millis } from '../machine/index.ts';
 import {
   keyProofMessage,
-  MESH_PREFIX,
   MeshNode,
   messageForm,
   meshTag,
@@ -37,6 +36,8 @@ import { readOrMakeKeys, storeKeys, type NodeKeys } from './node-keys.ts';
 import type { Releases } from './releases.ts';
 import { StateDirectory } from './state-directory.ts';
 import { dropsOfDevice, statusDocument } from './status.ts';
+import { hostAddresses, refuseTakenAddresses } from './taken-addresses.ts';
+import { trustWarnings, trustWords } from './trust-words.ts';
 import { Wiring } from './wiring.ts';
 
 const wireGuardPrimitives = nodePrimitives(nodeAead);
@@ -61,6 +62,7 @@ export async function startMesh(parts: MeshParts): Promise<MeshDaemon> {
     publicKey: wireGuardPrimitives.publicKey,
   });
   const networks = networksOf(config);
+  refuseTakenAddresses(networks.addresses, hostAddresses(config.interface));
   const node = createNode(config, networks, {
     keys,
     storedSequence: state.readSequence(),
@@ -245,6 +247,7 @@ export class MeshDaemon {
   #links: readonly Link[] = [];
   #linksSaid = '';
   readonly #hostChanges = new HostChanges();
+  #hasSaidForbidden = false;
   /** By index: those on which we cannot listen to beacons. */
   readonly #unheardLinks = new Set<number>();
 
@@ -289,6 +292,7 @@ export class MeshDaemon {
     const onDeviceEvent = device.onEvent;
     device.onEvent = (event) => {
       onDeviceEvent(event);
+      if (event.kind === 'send-forbidden') this.#logForbidden(event.to, event.errno);
       this.#wiring.handleDeviceEvent(event);
     };
     const hostLinks = new HostLinks({ chosen: config.link, port, tunnel: device.interfaceName }, (view) =>
@@ -347,16 +351,17 @@ export class MeshDaemon {
   async #takeControl(): Promise<void> {
     const { config, log } = this.#parts;
     const { device, port } = this.#opened;
-    const form = messageForm(meshTag(config.mesh, identityPrimitives));
+    // Those of other meshes have another tag.
+    const forms = { form: messageForm(meshTag(config.mesh, identityPrimitives)), kin: messageForm(new Uint8Array()) };
     const sharedPort = port === DISCOVERY_PORT ? undefined : DISCOVERY_PORT;
     try {
-      this.#logUnfiltered(await device.takeControl({ form, sharedPort }));
+      this.#logUnfiltered(await device.takeControl({ ...forms, sharedPort }));
     } catch (error) {
       // Its own beacons are heard all the same, and those who hear them answer.
       log.warn(
         `beacons of others cannot be heard, UDP port ${DISCOVERY_PORT} cannot be shared: ${(error as Error).message}`,
       );
-      this.#logUnfiltered(await device.takeControl({ form }));
+      this.#logUnfiltered(await device.takeControl(forms));
     }
   }
 
@@ -429,9 +434,18 @@ export class MeshDaemon {
     log.info(`identity: ${isNew ? 'new, kept in' : 'loaded from'} ${state.path}`);
     log.info(`node id ${node.nodeId}`);
     log.info(`address ${formatAddress(node.address)} on ${device.interfaceName}, WireGuard on UDP port ${port}`);
-    const trust = config.trust === 'open' ? 'every node of it' : `${config.pin.length} pinned nodes`;
-    log.info(`mesh "${config.mesh}", trusting ${trust}`);
-    for (const warning of networkWarnings(this.#opened.networks)) log.warn(warning);
+    log.info(`mesh "${config.mesh}", trusting ${trustWords(config)}`);
+    for (const warning of [...trustWarnings(config), ...networkWarnings(this.#opened.networks)]) log.warn(warning);
+  }
+
+  /** Once: nothing else comes of it before somebody changes the firewall. */
+  #logForbidden(to: Endpoint, errno: string): void {
+    if (this.#hasSaidForbidden) return;
+    this.#hasSaidForbidden = true;
+    this.#parts.log.warn(
+      `the kernel forbids to send to ${formatEndpoint(to)} (${errno}): a firewall of this host rejects UDP from port ` +
+        `${this.#opened.port}, let it out`,
+    );
   }
 
   #logNotice(notice: Notice): void {

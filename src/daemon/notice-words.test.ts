@@ -14,7 +14,10 @@ describe('the words for a silent network', () => {
   const rows: [notice: Notice, says: RegExp][] = [
     [{ kind: 'deaf', link: 2 }, /own beacons on eth0: a firewall of this host drops UDP port 7077, let it in$/],
     [{ kind: 'deaf', link: 9 }, /on interface 9:/],
-    [{ kind: 'unanswered', from: at('fe80::1', 2) }, /^a node at \[fe80::1\]:7077 on eth0 is heard and does not answer: /],
+    [
+      { kind: 'unanswered', from: at('fe80::1', 2) },
+      /^a node at \[fe80::1\]:7077 on eth0 is heard and does not answer: /,
+    ],
     [
       { kind: 'foreign-mesh', senders: 1, from: at('fe80::1', 2) },
       /^nodes of another mesh are heard, at \[fe80::1\]:7077 on eth0: if they should be nodes of "home", compare the names/,

@@ -174,6 +174,7 @@ function endOf(device: RunningDevice, log: Log): Promise<string> {
         case 'peer-active':
         case 'path-error':
         case 'length-refused':
+        case 'send-forbidden':
           return; // Of a mesh, which this is not.
       }
     };

@@ -9,6 +9,7 @@ import type { Endpoint, IpAddress } from '../inet/index.ts';
 import {
   bootTime,
   DatagramFilter,
+  type DatagramForm,
   errnoName,
   EventFd,
   LinkMonitor,
@@ -18,7 +19,7 @@ import {
   SystemCallError,
   type Tun,
 } from '../linux/index.ts';
-import { millis, type Millis } from '../machine/index.ts';
+import { after, millis, seconds, type Millis } from '../machine/index.ts';
 import {
   Device,
   InvalidConfigurationError,
@@ -82,6 +83,7 @@ const PATH_ERRORS: ReadonlySet<string> = new Set([
 
 /** The first byte of the four messages (whitepaper §5.4). */
 const WIREGUARD_FORMS = [[1], [2], [3], [4]];
+const FORBIDDEN_INTERVAL = seconds(60);
 
 class DeviceThread {
   readonly #port: MessagePort;
@@ -101,6 +103,7 @@ class DeviceThread {
   readonly #loop: EventLoop;
   readonly #to = new SocketAddress();
   #isUp = false;
+  #forbiddenQuietUntil = millis(0);
 
   constructor(data: ThreadData, queues: Queues, link: TunLink, keyLog: KeyLog | undefined) {
     const { options, port, wakeUpFd } = data;
@@ -223,7 +226,7 @@ class DeviceThread {
     switch (command.kind) {
       case 'send':
         this.#to.fromEndpoint(command.to);
-        this.#loop.send(command.datagram, this.#to);
+        this.#reportForbidden(this.#loop.send(command.datagram, this.#to), command.to, now);
         return;
       case 'send-in-tunnel':
         this.#tunnelMessages.send(command.message, command.to, now);
@@ -285,12 +288,17 @@ class DeviceThread {
   }
 
   /** @returns why the kernel does not filter, where it does not */
-  #takeControl({ form, sharedPort }: ControlOptions): string | undefined {
-    this.#control.expect(form);
+  #takeControl({ form, kin, sharedPort }: ControlOptions): string | undefined {
+    this.#control.expect(form, kin, () => void this.#filter(form));
     if (sharedPort !== undefined) {
       this.#listener = new ControlListener(sharedPort, this.#control);
       this.#loop.listen(this.#listener);
     }
+    return this.#filter(kin);
+  }
+
+  /** @returns as `#takeControl` */
+  #filter(form: DatagramForm): string | undefined {
     try {
       this.#sockets.filter = new DatagramFilter([...WIREGUARD_FORMS, form]);
       this.#listener?.filter(new DatagramFilter([form]));
@@ -328,6 +336,14 @@ class DeviceThread {
     if (!this.#relay.isConfigured) return;
     if (PATH_ERRORS.has(name)) this.#report({ kind: 'path-error', publicKey, errno: name });
     else if (name === 'EMSGSIZE') this.#report({ kind: 'length-refused', publicKey });
+  }
+
+  #reportForbidden(errno: number, to: Endpoint, now: Millis): void {
+    if (errno === 0 || now < this.#forbiddenQuietUntil) return;
+    const name = errnoName(errno);
+    if (name !== 'EPERM' && name !== 'EACCES') return;
+    this.#forbiddenQuietUntil = after(now, FORBIDDEN_INTERVAL);
+    this.#report({ kind: 'send-forbidden', to, errno: name });
   }
 
   #bind(port: number): void {

@@ -104,6 +104,7 @@ export class Sockets extends SocketSet {
   /** What passes the filter is all that is received from now on. */
   set filter(filter: DatagramFilter) {
     for (const socket of [this.open, ...this.#lent].flat()) filter.attach(socket);
+    this.#filter?.close();
     this.#filter = filter;
   }
 

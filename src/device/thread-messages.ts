@@ -44,6 +44,8 @@ export type Command =
 /** Which control messages there are, and where else they are to be heard. */
 export interface ControlOptions {
   readonly form: DatagramForm;
+  /** What those of others of the kind look like, of which the first few are passed on, so that the owner can tell of them. */
+  readonly kin: DatagramForm;
   /** A port beside WireGuard's, shared with other programs. */
   readonly sharedPort?: number | undefined;
 }
@@ -91,6 +93,11 @@ export type DeviceEvent =
   | { readonly kind: 'path-error'; readonly publicKey: Uint8Array; readonly errno: string }
   /** The interface that leads to the peer's endpoint takes no datagram of the length that was sent. As rarely. */
   | { readonly kind: 'length-refused'; readonly publicKey: Uint8Array }
+  /**
+   * The kernel forbids what the owner wanted sent: a firewall or a security module of this host. `errno` is its name. Told
+   * once a minute at most.
+   */
+  | { readonly kind: 'send-forbidden'; readonly to: Endpoint; readonly errno: string }
   /** Nothing more is written to the key log; the tunnel goes on. */
   | { readonly kind: 'key-log-failed'; readonly error: ClonedError }
   /** The kernel took the interface away (`ip link delete`): the thread has ended. */

@@ -106,6 +106,8 @@ export class NetworkForTesting {
   longest: (from: string, to: string, link: number) => number = () => Infinity;
   /** Return true to lose what would go from host to host. */
   isLost: (from: string, to: string, link: number) => boolean = () => false;
+  /** Return true to keep a host's own beacons from it, as its firewall would. */
+  isDeaf: (host: string) => boolean = () => false;
   /** Called for whatever is sent, before it may be lost. */
   onSent: (sighting: Sighting) => void = () => {};
   /** Return true to keep from the node what came to its host inside a tunnel. */
@@ -355,8 +357,10 @@ export class NetworkForTesting {
   #multicast(from: Host, wire: Wire, link: number): void {
     const source = endpointOf(from.linkLocal, PORT, link);
     this.onSent({ host: from.name, wire, from: source, to: undefined, link });
+    // The kernel gives it to the sender as well.
+    if (!this.isDeaf(from.name)) this.schedule(millis(0), () => this.#receive(from, wire, source));
     for (const other of this.#hosts.values()) {
-      if (other.links.includes(link)) this.#deliver(from, other, wire, source);
+      if (other !== from && other.links.includes(link)) this.#deliver(from, other, wire, source);
     }
   }
 

@@ -6,6 +6,7 @@ import { pathCounters, type PathCounters } from '../path-counters.ts';
 import { ControlRelay } from './control-relay.ts';
 
 const FORM = [0x77, undefined, 5];
+const KIN = [0x78];
 const MESSAGE = Uint8Array.of(0x77, 1, 5, 9);
 const FLOOD = 20_000;
 
@@ -15,6 +16,7 @@ const stranger = (i: number): Endpoint => endpoint(`203.${i >> 16}.${(i >> 8) & 
 
 describe('a relay of control messages', () => {
   let relay: ControlRelay;
+  let enough = 0;
   let counters: PathCounters;
   let now = millis(0);
   let passed: { message: Uint8Array; from: Endpoint }[];
@@ -26,7 +28,8 @@ describe('a relay of control messages', () => {
       () => now,
       (message, from) => passed.push({ message, from }),
     );
-    relay.expect(FORM);
+    enough = 0;
+    relay.expect(FORM, KIN, () => (enough += 1));
   });
 
   const flood = (source: (i: number) => Endpoint, message = MESSAGE): void => {
@@ -43,6 +46,13 @@ describe('a relay of control messages', () => {
     relay.take(message, stranger(1));
     message[3] = 0;
     assert.deepEqual(passed, [{ message: MESSAGE, from: stranger(1) }]);
+  });
+
+  it('passes on the first few of the kind that have another form, and says when they are enough, once', () => {
+    flood(stranger, Uint8Array.of(KIN[0], ...MESSAGE.subarray(1).map((byte) => byte ^ 1)));
+    assert.ok(passed.length > 0 && passed.length <= 32, `${passed.length}`);
+    assert.equal(enough, 1);
+    assert.ok(isHeard(stranger(1)));
   });
 
   it('passes on nothing before anybody says what a control message is', () => {

@@ -15,6 +15,9 @@ const STRANGERS = { total: 250, perSource: 40 };
 const LINKS = { total: 150, perSource: 40 };
 const KNOWN = { total: 400, perSource: 80 };
 
+/** In the life of a device: enough to say that they are there, too few to be a load. */
+const KIN_PASSED = 32;
+
 /** Copies control messages out of the receive buffer for the owner's thread, at a bounded rate. */
 export class ControlRelay {
   readonly #counters: PathCounters;
@@ -25,6 +28,9 @@ export class ControlRelay {
   readonly #known = new Share(KNOWN);
   #knownAddresses: ReadonlySet<string> = new Set();
   #form: DatagramForm | undefined;
+  #kin: DatagramForm | undefined;
+  #kinLeft = KIN_PASSED;
+  #onKinEnough: () => void = () => undefined;
 
   constructor(counters: PathCounters, clock: () => Millis, pass: (datagram: Uint8Array, from: Endpoint) => void) {
     this.#counters = counters;
@@ -32,9 +38,14 @@ export class ControlRelay {
     this.#pass = pass;
   }
 
-  /** What the owner takes for a control message from now on. Before this is called, nothing. */
-  expect(form: DatagramForm): void {
+  /**
+   * What the owner takes for a control message from now on, and of what else he wants to see the first few; `onKinEnough`:
+   * no more of those are wanted. Before this is called, nothing is.
+   */
+  expect(form: DatagramForm, kin: DatagramForm, onKinEnough: () => void): void {
     this.#form = form;
+    this.#kin = kin;
+    this.#onKinEnough = onKinEnough;
   }
 
   /** The addresses that have a share of their own. */
@@ -44,13 +55,21 @@ export class ControlRelay {
 
   /** `datagram` is copied. */
   take(datagram: Uint8Array, from: Endpoint): void {
-    if (this.#form === undefined || datagram.length > LONGEST_MESSAGE || !hasForm(datagram, this.#form)) {
+    if (this.#form === undefined || datagram.length > LONGEST_MESSAGE || !this.#isWanted(datagram, this.#form)) {
       this.#counters.controlMalformed++;
     } else if (this.#takeToken(from)) {
       this.#pass(datagram.slice(), from);
     } else {
       this.#counters.controlRateExceeded++;
     }
+  }
+
+  #isWanted(datagram: Uint8Array, form: DatagramForm): boolean {
+    if (hasForm(datagram, form)) return true;
+    if (this.#kinLeft === 0 || this.#kin === undefined || !hasForm(datagram, this.#kin)) return false;
+    this.#kinLeft--;
+    if (this.#kinLeft === 0) this.#onKinEnough();
+    return true;
   }
 
   #takeToken(from: Endpoint): boolean {

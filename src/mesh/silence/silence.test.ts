@@ -42,6 +42,7 @@ describe('a silent network', () => {
   it('is told to be deaf where nothing comes in, and to others not to answer', () => {
     const network = new NetworkForTesting(identityPrimitives);
     network.isLost = (_, to) => to === 'b';
+    network.isDeaf = (host) => host === 'b';
     network.start('a');
     network.start('b');
     assert.deepEqual(noticesOf(network, 'a'), ['unanswered']);
