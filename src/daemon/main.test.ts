@@ -67,7 +67,7 @@ describe('wiremesh up', { skip: process.getuid?.() !== 0 && 'needs root' }, () =
       assert.deepEqual(lines, ['exit 0']);
       assert.match(log, /leaving the mesh/);
       assert.deepEqual(readdirSync(directory), ['state']);
-      assert.deepEqual(readdirSync(state), ['identity.key', 'sequence', 'wireguard.key']);
+      assert.deepEqual(readdirSync(state), ['identity.key', 'seqno', 'sequence', 'wireguard.key']);
     });
   }
 

@@ -22,8 +22,7 @@ import type { Config } from './config.ts';
 import { describeEvent } from './event-words.ts';
 import { HostChanges } from './host-changes.ts';
 import { HostLinks, type HostView } from './host-links.ts';
-import { Firewall, removeFirewall } from './firewall.ts';
-import { tableName } from './firewall-rules.ts';
+import type { Firewall } from './firewall.ts';
 import { ImportRoutes, removeLeftRoutes, routeMeshFirst } from './import-routes.ts';
 import { setUpInterface } from './interface-setup.ts';
 import type { Logger } from './log.ts';
@@ -33,6 +32,7 @@ import { networkWarnings } from './network-warnings.ts';
 import { networksOf, type Networks } from './networks.ts';
 import { describeNotice } from './notice-words.ts';
 import { readOrMakeKeys, storeKeys, type NodeKeys } from './node-keys.ts';
+import { markOf, raiseFirewall } from './raise-firewall.ts';
 import type { Releases } from './releases.ts';
 import { StateDirectory } from './state-directory.ts';
 import { dropsOfDevice, statusDocument } from './status.ts';
@@ -69,7 +69,7 @@ export async function startMesh(parts: MeshParts): Promise<MeshDaemon> {
     storedSeqno: state.readSeqno(),
     memory: readMemory(parts, state),
   });
-  const firewall = raiseFirewall(parts, networks, node);
+  const firewall = raiseFirewall(parts, networks, node.address);
   const { device, port } = await startDevice(parts, keys);
   await device.configureRelay({ address: node.address, mayForward: config.relay });
   const { interfaceName } = device;
@@ -89,50 +89,6 @@ function readMemory({ log }: MeshParts, state: StateDirectory): Uint8Array | und
   const { memory, problem } = state.readMemory();
   if (problem !== undefined) log.warn(problem);
   return memory;
-}
-
-/** Before there is anything to protect, and given back after all of it. */
-function raiseFirewall({ config, log, releases }: MeshParts, networks: Networks, node: MeshNode): Firewall | undefined {
-  const { interface: link } = config;
-  if (!config.firewall) {
-    log.warn(
-      'no firewall: others on a link of this host can pass for nodes of the mesh, and draw its traffic to themselves',
-    );
-    removeLeftFirewall(link, log);
-    return undefined;
-  }
-  const firewall = Firewall.raise({
-    ...{ link, mark: markOf(config), blocked: networks.blocked },
-    own: [node.address, ...networks.addresses.map(({ address }) => address)],
-    imported: networks.imports.flatMap(({ prefix, covers }) => (covers === 'exactly' ? [prefix] : [])),
-    onTouched: () => log.warn(`somebody changed the firewall tables ${tableName(link)}: they have been put back`),
-    onError: (error) => log.error(`the firewall cannot be kept: ${error.message}`),
-  });
-  releases.add(() => {
-    // A start that fails must not open what the daemon before it had closed.
-    const stays = releases.ending === 'failed' || (releases.ending === 'not-started' && firewall.isInherited);
-    if (!stays) return firewall.lower();
-    firewall.abandon();
-    log.warn(
-      `what is for the mesh stays blocked by the firewall tables ${tableName(link)}: "wiremesh down" removes them, ` +
-        '"wiremesh up" takes them over',
-    );
-  });
-  return firewall;
-}
-
-function removeLeftFirewall(link: string, log: Logger): void {
-  try {
-    removeFirewall(link);
-  } catch (error) {
-    // A kernel without nf_tables has none of ours.
-    log.debug(`no firewall to remove: ${(error as Error).message}`);
-  }
-}
-
-/** Of packets that do not follow the routes through the device. */
-function markOf(config: Config): number {
-  return config.import.length > 0 ? config.table : 0;
 }
 
 /** The firewall keeps packets from going astray; this keeps them going. @returns whether the kernel has such rules */
