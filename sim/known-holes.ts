@@ -13,6 +13,9 @@ interface Hole {
 export const KNOWN_HOLES: readonly Hole[] = [
   // Host names are not unique, and nobody may be believed by his (docs/security.md): `status` and the log add the node id.
   { invariants: ['named'], kinds: ['claim', 'sybils'] },
+  // Both ends leave a relay over which nothing comes back, and the answers to the one may come over the relay that the other
+  // has just left for: they miss each other on the honest one, the longer the oftener it happens (docs/security.md).
+  { invariants: ['reachable'], kinds: ['blackhole'] },
 ];
 
 export function isKnown({ invariant }: Violation, { kinds }: Pick<Schedule, 'kinds'>): boolean {
