@@ -1,4 +1,11 @@
-import { MAX_SEGMENTS, MAX_TRAIN_BYTES, type NativeBuffer, type SocketAddress } from '../linux/index.ts';
+import {
+  EAGAIN,
+  EMSGSIZE,
+  MAX_SEGMENTS,
+  MAX_TRAIN_BYTES,
+  type NativeBuffer,
+  type SocketAddress,
+} from '../linux/index.ts';
 import type { Endpoint } from '../inet/index.ts';
 import type { Millis } from '../machine/index.ts';
 import type { PacketLimits } from './packet-limits.ts';
@@ -6,7 +13,6 @@ import type { PathKeypair, PathPeer } from './path-device.ts';
 import type { PathCounters } from './path-counters.ts';
 import type { PeerAddresses } from './peer-addresses.ts';
 import type { PeerReports } from './peer-reports.ts';
-import { EAGAIN } from './send-lanes.ts';
 import type { DatagramSender } from './sockets.ts';
 
 /** Room for the largest datagram, so that one can always be written before it is known whether it fits the train. */
@@ -27,9 +33,6 @@ export interface TrainParts {
   readonly pathErrors: PeerReports;
   readonly limits: PacketLimits;
 }
-
-/** "Message too long" for the interface that the way leads over. */
-const EMSGSIZE = 90;
 
 /**
  * Datagrams for one peer that lie one behind the other, to be sent with one `sendmsg` (`UDP_SEGMENT`): all of the

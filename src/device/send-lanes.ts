@@ -5,6 +5,7 @@
  * the way to everybody.
  */
 import {
+  EAGAIN,
   openSendOnly,
   SystemCallError,
   type NativeBuffer,
@@ -181,5 +182,3 @@ function sendBy(
   socket.dontFragment = outer.dontFragment;
   return socket.send(buffer, 0, length, segmentSize, to);
 }
-
-export const EAGAIN = 11;

@@ -7,7 +7,7 @@
  * Nothing here knows a protocol.
  * Names (DNS), firewalls and what Node does well (TCP, Unix sockets, files) are not here.
  */
-export { errnoName, PlatformError, SystemCallError, watchReadable } from './syscall.ts';
+export { EAGAIN, EMSGSIZE, errnoName, PlatformError, SystemCallError, watchReadable } from './syscall.ts';
 export { NativeBuffer } from './native-buffer.ts';
 export { InterfaceNameError, interfaceName } from './interface-name.ts';
 export {
